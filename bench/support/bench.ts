@@ -1,0 +1,65 @@
+/** What every workload is given, and what it is. */
+import type { Line } from "./lines.ts";
+import type { Samples } from "./samples.ts";
+import type { BenchServer } from "./server.ts";
+
+export interface Sizes {
+  rounds: number;
+  /** Workflows of the limit program and of the spike. */
+  floor: number;
+  /** Workflows started at once, each size a measurement of its own. */
+  atOnce: readonly number[];
+  oneAtATime: number;
+  asleep: number;
+  idleMs: number;
+  takeovers: number;
+}
+
+export const fullSizes: Sizes = {
+  rounds: 5,
+  floor: 20_000,
+  atOnce: [2_000, 20_000],
+  oneAtATime: 300,
+  asleep: 1_000_000,
+  idleMs: 20_000,
+  takeovers: 3,
+};
+
+/** A look at whether things work, and roughly how well. */
+export const quickSizes: Sizes = {
+  rounds: 1,
+  floor: 5_000,
+  atOnce: [2_000],
+  oneAtATime: 100,
+  asleep: 50_000,
+  idleMs: 5_000,
+  takeovers: 1,
+};
+
+/** How many workflows are under way at once in the limit program and the spike. */
+export const floorConcurrency = 1_000;
+/** Run before the clock starts, so that code is compiled and tables have their first pages. */
+export const warmUp = 1_000;
+
+export interface Bench {
+  server: BenchServer;
+  sizes: Sizes;
+  samples: Samples;
+  /** Says what is going on, on standard error. */
+  say(text: string): void;
+}
+
+/**
+ * One workload. Rounds of all workloads take turns, so that whatever else the machine does hits all of them; what is
+ * dear to make is made in `prepare`.
+ */
+export interface Workload {
+  name: string;
+  /** Others whose samples its report compares with. */
+  needs: readonly string[];
+  prepare?(bench: Bench): Promise<void>;
+  round(bench: Bench): Promise<void>;
+  /** After the last round; may measure what needs no rounds. */
+  report(bench: Bench): Promise<Line[]>;
+  close?(): Promise<void>;
+}

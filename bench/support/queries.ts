@@ -1,0 +1,168 @@
+/** The benchmarks' own SQL: making databases, reading counters, checking what was written. */
+import { statement } from "../../src/foundation/database/index.ts";
+
+/** Identifiers here are made by this program and hold letters, digits and underscores only. */
+export const createDatabaseText = (what: { name: string; template: string }): string =>
+  `create database ${what.name} template ${what.template}`;
+export const dropDatabaseText = (name: string): string => `drop database if exists ${name} with (force)`;
+
+/** WAL is read again to count commits, so it must outlive a checkpoint in the middle of a run. */
+export const prepareServerTexts: readonly string[] = [
+  "alter system set shared_preload_libraries = 'pg_stat_statements'",
+  "alter system set pg_stat_statements.max = 5000",
+  "alter system set wal_keep_size = '4GB'",
+];
+export const createExtensionsTexts: readonly string[] = [
+  "create extension if not exists pg_stat_statements",
+  "create extension if not exists pg_walinspect",
+];
+
+/** Which extensions are there: on a given server one or both may be missing. */
+export const readExtensions = statement(
+  "bench.read_extensions",
+  "select extname as name from pg_extension where extname in ('pg_stat_statements', 'pg_walinspect')",
+);
+
+export const readVersion = statement("bench.read_version", "select current_setting('server_version') as version");
+
+export const readWalPosition = statement("bench.read_wal_position", "select pg_current_wal_flush_lsn()::text as position");
+
+export const readWalBytes = statement(
+  "bench.read_wal_bytes",
+  "select pg_wal_lsn_diff($2::pg_lsn, $1::pg_lsn)::float8 as bytes",
+);
+
+/** Counts the commit records between two positions: every transaction that wrote, whoever it belonged to. */
+export const countWalCommits = statement(
+  "bench.count_wal_commits",
+  `select coalesce(sum(count), 0)::float8 as commits
+   from pg_get_wal_stats($1::pg_lsn, $2::pg_lsn, true) where "resource_manager/record_type" = 'Transaction/COMMIT'`,
+);
+
+/** Where the bytes between two positions went, by kind of record. */
+export const readWalKinds = statement(
+  "bench.read_wal_kinds",
+  `select "resource_manager/record_type" as kind, count::float8 as count, combined_size::float8 as bytes, fpi_size::float8 as "imageBytes"
+   from pg_get_wal_stats($1::pg_lsn, $2::pg_lsn, true) where count > 0 order by combined_size desc limit $3`,
+);
+
+/** Reading transactions count too, and the server adds them up with a delay of up to ten seconds. */
+export const countCommits = statement(
+  "bench.count_commits",
+  "select xact_commit::float8 as commits from pg_stat_database where datname = $1",
+);
+
+/** Statements that clients sent to one database; what runs inside functions is not counted again. */
+export const countStatements = statement(
+  "bench.count_statements",
+  `select coalesce(sum(s.calls), 0)::float8 as statements from pg_stat_statements s
+   join pg_database d on d.oid = s.dbid where d.datname = $1 and s.toplevel`,
+);
+
+export const readTopStatements = statement(
+  "bench.read_top_statements",
+  `select left(regexp_replace(s.query, '\\s+', ' ', 'g'), 160) as query, s.calls::float8 as calls, s.total_exec_time as "totalMs",
+          s.mean_exec_time as "meanMs", s.wal_bytes::float8 as "walBytes"
+   from pg_stat_statements s join pg_database d on d.oid = s.dbid
+   where d.datname = $1 and s.toplevel order by s.total_exec_time desc limit $2`,
+);
+
+/** Flushes of all lanes so far. Old marks are deleted, the newest never. */
+export const countFlushes = statement(
+  "bench.count_flushes",
+  "select coalesce(sum(newest), 0)::float8 as flushes from (select max(seq) newest from cluster.flush_marks group by lane_id) m",
+);
+
+/** What a run has written, to compare two programs row by row: number of rows and bytes in each table. */
+export const readVolumes = statement(
+  "bench.read_volumes",
+  `select 'instances' as name, count(*)::float8 as rows, coalesce(sum(pg_column_size(i.*)), 0)::float8 as bytes
+     from workflow_orchestrator_service.workflow_instances i where i.id >= $1 and i.id < $2
+   union all
+   select 'steps', count(*), coalesce(sum(pg_column_size(s.*)), 0)
+     from workflow_orchestrator_service.workflow_instance_steps s where s.instance_id >= $1 and s.instance_id < $2
+   union all
+   select 'transitions', count(*), coalesce(sum(pg_column_size(t.*)), 0)
+     from audit.fsm_transitions t where t.entity_id >= $1 and t.entity_id < $2`,
+);
+
+export const countByStatus = statement(
+  "bench.count_by_status",
+  `select status, count(*)::float8 as count from workflow_orchestrator_service.workflow_instances
+   where namespace = $1 and id >= $2 group by status`,
+);
+
+/** Opens a lane that owns every shard, as a lone node would. */
+export const openLane = statement(
+  "bench.open_lane",
+  `with lane as (insert into cluster.lanes (lane_id, node_id) values ($1, $2) returning lane_id),
+     mark as (insert into cluster.flush_marks (lane_id, seq) select lane_id, 0 from lane)
+   update cluster.shard_leases l set lane_id = lane.lane_id, epoch = l.epoch + 1 from lane`,
+);
+
+export const countShards = statement("bench.count_shards", "select shards::int from cluster.cluster_settings");
+
+export const flush = statement(
+  "bench.flush",
+  `select outcome from workflow_orchestrator_service.flush_v1($1, $2, $3, $4, null, $5, $6, $7, $8, null)`,
+);
+
+/** Whether instances sleep: their rows say that nothing is to be done. */
+export const countResting = statement(
+  "bench.count_resting",
+  `select count(*)::int as resting from workflow_orchestrator_service.workflow_instances
+   where id = any ($1::uuid[]) and not ready and status in ('RUNNING', 'WAITING_FOR_EVENT')`,
+);
+
+/**
+ * Copies one sleeping instance $2 times with all that belongs to it, under new ids on all shards: its row, its journal,
+ * its timer, its wait, its transitions. Only ids and shards differ from what the engine wrote. Ids carry times of the
+ * last hour.
+ */
+export const copySleeper = statement(
+  "bench.copy_sleeper",
+  `with settings as (select shards from cluster.cluster_settings),
+     copies as materialized (
+       select (slot % shards)::smallint as shard, n,
+         (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - 3600000 + n * 3600000 / $2::bigint), 12, '0') || '7'
+           || substr(noise, 1, 3) || '8' || substr(noise, 4, 12)
+           || lpad(to_hex((('x' || substr(noise, 16, 3))::bit(12)::int & 3072) | slot), 3, '0'))::uuid as id
+       from settings, (select n, md5($1::text || n::text) as noise, (random() * 1023)::int as slot from generate_series(1, $2::bigint) n) g
+       order by 1, 3),
+     instances as (
+       insert into workflow_orchestrator_service.workflow_instances
+         (shard, id, namespace, workflow_definition_id, workflow_id, status, ready, priority, current_step_id, awaiting_task_id,
+          correlation_id, started_by, trigger_event_id, version, state_seq, input, state, output, error, cancelation,
+          compensation_state, parked, started_at, updated_at, completed_at)
+       select c.shard, c.id, i.namespace, i.workflow_definition_id, i.workflow_id, i.status, i.ready, i.priority, i.current_step_id,
+         i.awaiting_task_id, i.correlation_id, i.started_by, i.trigger_event_id, i.version, i.state_seq, i.input, i.state, i.output,
+         i.error, i.cancelation, i.compensation_state, i.parked, i.started_at, i.updated_at, i.completed_at
+       from copies c, workflow_orchestrator_service.workflow_instances i where i.id = $1),
+     steps as (
+       insert into workflow_orchestrator_service.workflow_instance_steps
+         (shard, instance_id, seq, path, step_id, type, attempt, status, input, output, error, outcome, started_at, completed_at,
+          node_id, epoch, recorded_at)
+       select c.shard, c.id, s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error, s.outcome,
+         s.started_at, s.completed_at, s.node_id, s.epoch, s.recorded_at
+       from copies c, workflow_orchestrator_service.workflow_instance_steps s where s.instance_id = $1),
+     timers as (
+       insert into workflow_orchestrator_service.timers (shard, due_at, instance_id, timer_key)
+       select c.shard, t.due_at, c.id, t.timer_key
+       from copies c, workflow_orchestrator_service.timers t where t.instance_id = $1),
+     waits as (
+       insert into workflow_orchestrator_service.workflow_event_subscriptions
+         (shard, workflow_instance_id, path, namespace, event_pattern, filter_condition, status, timeout_at, wait_step_id,
+          timeout_handler_step_id, created_at)
+       select c.shard, c.id, w.path, w.namespace, w.event_pattern, w.filter_condition, w.status,
+         w.timeout_at, w.wait_step_id, w.timeout_handler_step_id, w.created_at
+       from copies c, workflow_orchestrator_service.workflow_event_subscriptions w where w.workflow_instance_id = $1),
+     transitions as (
+       insert into audit.fsm_transitions
+         (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data, created_at)
+       select c.shard, t.namespace, c.id, t.entity_type, t.from_state, t.to_state, t.transition_event, t.transition_data, t.created_at
+       from copies c, audit.fsm_transitions t where t.entity_id = $1)
+   select count(*)::int as copied from copies`,
+);
+
+/** After a load in bulk: what autovacuum and the checkpointer would do in the middle of the first run. */
+export const settleTexts: readonly string[] = ["vacuum analyze", "checkpoint"];

@@ -1,0 +1,166 @@
+/**
+ * Runs both examples on a program that lives: twelve orders with their different ends, and 329 deliveries of GitHub.
+ *
+ * Every start carries an idempotency key, so examples that were interrupted go on where they stopped, and examples that
+ * were run are left alone.
+ */
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { InstanceView, Millrace } from "millrace";
+import { parse } from "yaml";
+import { type Delivery, readDeliveries } from "./github_triage/deliveries.ts";
+
+export interface ExampleOrder {
+  order: { orderId: string } & Record<string, unknown>;
+  /** What the customer does after ordering. */
+  then: "pay" | "nothing" | "cancel";
+  /** How it must end; `outcome` is the output's, or the error's code. */
+  ending: { status: string; outcome: string };
+}
+
+export interface ExampleResult {
+  workflowId: string;
+  instances: number;
+  /** Instances by final status; `RUNNING` and the like when one did not end within a minute. */
+  ended: Record<string, number>;
+  /** From the first start to the last end. */
+  elapsedMs: number;
+  /** From an instance's start to its end, half of them faster. */
+  medianMs: number;
+}
+
+export interface ExamplesRun {
+  /** False when all of them had been started by an earlier program; `results` then counts what is in the database. */
+  ranNow: boolean;
+  results: ExampleResult[];
+}
+
+export interface ExamplesOptions {
+  millrace: Millrace;
+  onProgress?(ended: number, total: number): void;
+}
+
+/** Instances of one example that are under way at once. */
+const inFlight = 64;
+const longestMs = 60_000;
+
+const definitionFiles = ["github_triage/github_triage.yaml", "orders/order_fulfilment.yaml"];
+
+export async function readExampleDefinitions(): Promise<Record<string, unknown>[]> {
+  return await Promise.all(
+    definitionFiles.map(async (file) => parse(await readFile(new URL(file, import.meta.url), "utf8"))),
+  );
+}
+
+export async function readOrders(): Promise<ExampleOrder[]> {
+  return JSON.parse(await readFile(new URL("orders/orders.json", import.meta.url), "utf8"));
+}
+
+export async function runExamples({ millrace, onProgress = () => {} }: ExamplesOptions): Promise<ExamplesRun> {
+  const [deliveries, orders] = await Promise.all([readDeliveries(), readOrders()]);
+  const examples = [
+    { workflowId: "github-triage", items: deliveries.map((delivery) => () => triage(millrace, delivery)) },
+    { workflowId: "order-fulfilment", items: orders.map((order) => () => fulfil(millrace, order)) },
+  ];
+  const before = await Promise.all(examples.map(({ workflowId }) => countPresent(millrace, workflowId)));
+  if (before.every(({ instances }, index) => instances >= examples[index]!.items.length)) {
+    return { ranNow: false, results: before };
+  }
+  for (const definition of await readExampleDefinitions()) await millrace.define(definition);
+  const total = deliveries.length + orders.length;
+  let ended = 0;
+  const onEnd = () => onProgress(++ended, total);
+  onProgress(0, total);
+  const results = await Promise.all(examples.map((example) => runExample(example, onEnd)));
+  return { ranNow: true, results };
+}
+
+type Run = () => Promise<InstanceView>;
+
+async function runExample({ workflowId, items }: { workflowId: string; items: Run[] }, onEnd: () => void) {
+  const startedAt = performance.now();
+  const views: InstanceView[] = [];
+  const waiting = items.values();
+  const lane = async () => {
+    for (const item of waiting) {
+      views.push(await item());
+      onEnd();
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return { ...summaryOf(workflowId, views), elapsedMs: performance.now() - startedAt };
+}
+
+async function triage(millrace: Millrace, { name, kind, payload }: Delivery): Promise<InstanceView> {
+  const { instanceId } = await millrace.startInstance({
+    definitionId: "github-triage",
+    input: { kind, payload },
+    correlationId: name,
+    idempotencyKey: `example-${name}`,
+  });
+  return await endOf(millrace, instanceId);
+}
+
+/** Places the order and does what its customer does. */
+async function fulfil(millrace: Millrace, { order, then }: ExampleOrder): Promise<InstanceView> {
+  const { orderId } = order;
+  const { instanceId } = await millrace.startInstance({
+    definitionId: "order-fulfilment",
+    input: order,
+    correlationId: orderId,
+    idempotencyKey: `example-${orderId}`,
+  });
+  try {
+    if (then === "pay") {
+      const payload = { orderId, receipt: `receipt-${orderId.slice("order-".length)}` };
+      await millrace.signal(instanceId, { type: "payment.settled", payload, idempotencyKey: `example-pay-${orderId}` });
+    } else if (then === "cancel") {
+      await untilItWaits(millrace, instanceId);
+      await millrace.cancel(instanceId, { reason: "The customer changed their mind" });
+    }
+  } catch (error) {
+    // An order that an interrupted run had brought to its end already; anything else is a fault.
+    if (!isFinal((await millrace.get(instanceId))?.status)) throw error;
+  }
+  return await endOf(millrace, instanceId);
+}
+
+/** The customer of a cancelled order sees it waiting for the payment first. */
+async function untilItWaits(millrace: Millrace, instanceId: string): Promise<void> {
+  for (;;) {
+    const status = (await millrace.get(instanceId))?.status;
+    if (status === "WAITING_FOR_EVENT" || isFinal(status)) return;
+    await sleep(20);
+  }
+}
+
+async function endOf(millrace: Millrace, instanceId: string): Promise<InstanceView> {
+  const view = await millrace.waitForEnd(instanceId, { timeoutMs: longestMs });
+  if (view === undefined) throw new Error(`The instance ${instanceId} of an example is gone`);
+  return view;
+}
+
+async function countPresent(millrace: Millrace, workflowId: string): Promise<ExampleResult> {
+  return { ...summaryOf(workflowId, await millrace.list({ definitionId: workflowId, limit: 500 })), elapsedMs: 0 };
+}
+
+interface Ended {
+  status: string;
+  startedAt: string;
+  completedAt?: string;
+}
+
+function summaryOf(workflowId: string, instances: Ended[]): Omit<ExampleResult, "elapsedMs"> {
+  const ended: Record<string, number> = {};
+  const durationsMs: number[] = [];
+  for (const { status, startedAt, completedAt } of instances) {
+    ended[status] = (ended[status] ?? 0) + 1;
+    if (completedAt !== undefined) durationsMs.push(Date.parse(completedAt) - Date.parse(startedAt));
+  }
+  durationsMs.sort((a, b) => a - b);
+  return { workflowId, instances: instances.length, ended, medianMs: durationsMs[durationsMs.length >> 1] ?? 0 };
+}
+
+function isFinal(status: string | undefined): boolean {
+  return status === "COMPLETED" || status === "FAILED" || status === "CANCELLED";
+}

@@ -1,0 +1,174 @@
+/** The engine on PostgreSQL: a node's runtime, and what the API reads. */
+
+import type { Database } from "../foundation/database/index.ts";
+import { isUuid, shardOf, uuidv7 } from "../foundation/ids.ts";
+import type { Logger } from "../foundation/log.ts";
+import type {
+  Engine,
+  HistoryItem,
+  InstanceFilter,
+  InstanceSummary,
+  InstanceView,
+  ResolvedDefinition,
+  TransitionItem,
+} from "./contract.ts";
+import type { Definition } from "./machine/definition.ts";
+import { compile } from "./machine/program.ts";
+import { isFinal } from "./machine/state.ts";
+import { putInPlace, referencesIn } from "./payloads.ts";
+import * as views from "./queries/views.ts";
+import { threadBeat } from "./runtime/beat.ts";
+import { systemClock } from "./runtime/clock.ts";
+import type { HandlerSource } from "./runtime/core.ts";
+import { startHousekeeping } from "./runtime/housekeeping.ts";
+import { createNode } from "./runtime/node.ts";
+import { createWaiters } from "./runtime/waiters.ts";
+import { createPostgresStore } from "./store/postgres.ts";
+import { type RowFacts, viewOf } from "./view.ts";
+
+/** What the engine knows of definitions: functions that the program hands it. */
+export interface Definitions {
+  /** Throws an AppError when there is none, or it may not be started. `fresh`: do not answer from a cache. */
+  resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
+  load(definitionId: string): Promise<Definition & { namespace: string }>;
+}
+
+export interface EngineOptions {
+  database: Database;
+  log: Logger;
+  handlers: HandlerSource & { onRegister?(listener: (taskId: string) => void): void };
+  definitions: Definitions;
+  /** For people; `node_registrations.metadata`. */
+  name?: string;
+  version?: string;
+  roles?: string[];
+  endpoints?: Record<string, string>;
+  leaseMs?: number;
+  drainMs?: number;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const { database, log, definitions } = options;
+  const leaseMs = options.leaseMs ?? 10_000;
+  const store = createPostgresStore({ database, log });
+  const nodeId = uuidv7(Date.now());
+  const waiters = createWaiters(() => node.core);
+  const node = createNode({
+    nodeId,
+    name: options.name ?? "millrace",
+    version: options.version ?? "0.1.0",
+    roles: options.roles ?? ["engine"],
+    endpoints: options.endpoints ?? {},
+    leaseMs,
+    drainMs: options.drainMs ?? 10_000,
+    store,
+    clock: systemClock,
+    log,
+    random: Math.random,
+    newId: uuidv7,
+    handlers: options.handlers,
+    observer: waiters,
+    beat: (unregistered) => threadBeat({ url: database.url, nodeId, leaseMs, unregistered }),
+    resolve: definitions.resolve,
+    program: async (definitionId) => {
+      const definition = await definitions.load(definitionId);
+      return compile(definition, { definitionId, namespace: definition.namespace });
+    },
+  });
+  let housekeeping: { stop(): Promise<void> } | undefined;
+
+  /** A reader gives up where the id is none, and asks the shard that the id names. */
+  const shardFor = (instanceId: string) => (isUuid(instanceId) ? shardOf(instanceId, node.core.shardCount) : undefined);
+
+  async function getInstance(what: { namespace: string; instanceId: string }): Promise<InstanceView | undefined> {
+    const shard = shardFor(what.instanceId);
+    if (shard === undefined) return undefined;
+    // The row's facts are read after the fold's, so that what is shown is never older than its status says.
+    const [stored] = await store.instances([{ shard, id: what.instanceId }]);
+    if (stored === undefined || stored.namespace !== what.namespace) return undefined;
+    const [row] = await database.query<RowFacts>(views.readInstanceRow, [shard, what.instanceId, what.namespace]);
+    if (row === undefined) return undefined;
+    if (row.status !== stored.status) return getInstance(what);
+    return viewOf(stored, row, await node.core.programs(stored.definitionId));
+  }
+
+  return {
+    nodeId,
+    async start() {
+      await node.start();
+      housekeeping = startHousekeeping({ database, log });
+    },
+    async stop() {
+      await housekeeping?.stop();
+      await node.stop();
+      waiters.stop();
+    },
+    startInstance: (request) => node.intake.start(request),
+    signal: (request) => node.intake.signal(request),
+    cancel: (request) => node.intake.cancel(request),
+    getInstance,
+
+    async listInstances(filter: InstanceFilter): Promise<InstanceSummary[]> {
+      const rows = await views.listInstances(database, filter);
+      return rows.map((row) => withoutNulls(row) as unknown as InstanceSummary);
+    },
+
+    async history({ namespace, instanceId, afterSeq, limit }): Promise<HistoryItem[]> {
+      const shard = shardFor(instanceId);
+      if (shard === undefined) return [];
+      const [row] = await database.query(views.readInstanceRow, [shard, instanceId, namespace]);
+      if (row === undefined) return [];
+      const items = await database.query(views.readHistory, [shard, instanceId, afterSeq, limit]);
+      const ids = referencesIn(items);
+      const found = ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
+      return items.map((item) => withoutNulls(putInPlace(item, found)) as unknown as HistoryItem);
+    },
+
+    async transitions({ namespace, instanceId, limit }): Promise<TransitionItem[]> {
+      const shard = shardFor(instanceId);
+      if (shard === undefined) return [];
+      const rows = await database.query(views.readTransitions, [shard, instanceId, namespace, limit]);
+      return rows.map((row) => withoutNulls(row) as unknown as TransitionItem);
+    },
+
+    async waitForEnd({ namespace, instanceId, timeoutMs, signal }) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      // First registered, then read: an end between the two is not missed.
+      const leave = waiters.awaitEnd(instanceId, resolve);
+      const timer = setTimeout(resolve, timeoutMs);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+      try {
+        const now = await getInstance({ namespace, instanceId });
+        if (now === undefined || isFinal(now.status)) return now;
+        await promise;
+        return await getInstance({ namespace, instanceId });
+      } finally {
+        clearTimeout(timer);
+        leave();
+      }
+    },
+
+    watch: ({ instanceId }, listener) => waiters.watch(instanceId, listener),
+
+    async isDefinitionUsed({ namespace, workflowId, definitionId }) {
+      const [row] = await database.query<{ used: boolean }>(views.isDefinitionUsed, [namespace, workflowId, definitionId]);
+      return row?.used === true;
+    },
+
+    stats() {
+      const { core } = node;
+      return {
+        residents: core.residents.size,
+        shards: core.shards.size,
+        runningTasks: node.runningTasks,
+        flushes: core.lane.flushes,
+        flushedRows: core.lane.flushedRows,
+        queuedBytes: core.lane.queuedBytes + node.intake.queuedBytes,
+      };
+    },
+  };
+}
+
+function withoutNulls(row: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+}

@@ -1,0 +1,48 @@
+export type {
+  CancelAnswer,
+  CancelRequest,
+  Engine,
+  EngineStats,
+  HistoryItem,
+  InstanceFilter,
+  InstanceSummary,
+  InstanceView,
+  ResolvedDefinition,
+  SignalRequest,
+  StartAnswer,
+  StartRequest,
+  StepView,
+  TransitionItem,
+} from "./contract.ts";
+export { createEngine, type Definitions, type EngineOptions } from "./engine.ts";
+export { engineErrors } from "./errors.ts";
+export type {
+  CompensationStep,
+  Definition,
+  DecisionStep,
+  DelayStep,
+  Duration,
+  EventWaitStep,
+  Json,
+  RetryPolicy,
+  Step,
+  StepType,
+  TaskStep,
+  Transitions,
+} from "./machine/definition.ts";
+export { compilePattern } from "./machine/pattern.ts";
+export { compile, parseInstant } from "./machine/program.ts";
+export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
+export type { HandlerSource } from "./runtime/core.ts";
+export {
+  type ErrorCategory,
+  type ErrorInfo,
+  errorCategories,
+  TaskError,
+  type TaskContext,
+  type TaskHandler,
+  type TaskLog,
+  taskLog,
+  toErrorInfo,
+  toJson,
+} from "./task.ts";

@@ -1,0 +1,287 @@
+/**
+ * The machine: what follows from one fact.
+ *
+ * Pure but for the state that it is given, which it advances in place: no I/O, no clock, no randomness of its own. The
+ * same function runs in production, in the test kit on a virtual clock, and in the simulation that kills it at every point.
+ */
+
+import { cancelLive, endInstance, failInstance } from "./ending.ts";
+import type { DecideContext, Decision, Fact } from "./facts.ts";
+import type { Program } from "./program.ts";
+import { type InstanceState, isFinal, type LiveStep } from "./state.ts";
+import { advance, chainLimit, complete, consumeRetryTimer, expireWait, fail, fits, fulfil, programStep, runTask } from "./steps.ts";
+import { failure, newDecision, record, setStatus, type Turn } from "./turn.ts";
+
+/** From this many deaths of its node on, a step fails instead of running again. */
+export const poisonLimit = 5;
+
+/**
+ * Applies `fact` to `state` and says what is to be written and done. A fact that comes twice or too late changes
+ * nothing and says why in `ignored`. Exceptions are defects of the engine; the caller parks the instance.
+ */
+export function decide(program: Program, state: InstanceState, fact: Fact, context: DecideContext): Decision {
+  const turn: Turn = { program, state, context, decision: newDecision(), ready: [], budget: chainLimit };
+  if (isFinal(state.status)) {
+    turn.decision.ignored = `the instance is ${state.status}`;
+    if (fact.kind === "timer") turn.decision.cleared.push({ key: fact.key, dueAt: fact.dueAt });
+    return turn.decision;
+  }
+  apply(turn, fact);
+  if (turn.decision.ignored === undefined) {
+    advance(turn);
+    settleStatus(turn, fact);
+  }
+  return turn.decision;
+}
+
+function apply(turn: Turn, fact: Fact): void {
+  const { state, decision } = turn;
+  switch (fact.kind) {
+    case "started":
+      if (state.deadlineAt !== undefined) decision.armed.push({ key: "", dueAt: state.deadlineAt });
+      queueReady(turn);
+      return;
+    case "continued":
+      queueReady(turn);
+      return;
+    case "resumed":
+      resume(turn, fact.takeover);
+      return;
+    case "timer":
+      fireTimer(turn, fact.key, fact.dueAt);
+      return;
+    case "signal":
+      signal(turn, fact);
+      return;
+    case "cancel":
+      cancel(turn, fact);
+      return;
+    default:
+      applyToStep(turn, fact);
+  }
+}
+
+type StepFact = Extract<Fact, { path: string }>;
+
+function applyToStep(turn: Turn, fact: StepFact): void {
+  const live = turn.state.live[fact.path];
+  if (live === undefined) {
+    turn.decision.ignored = `step "${fact.path}" is not under way`;
+    return;
+  }
+  if ("attempt" in fact && fact.attempt !== live.attempt) {
+    turn.decision.ignored = `attempt ${fact.attempt} of step "${fact.path}" is over`;
+    return;
+  }
+  const step = programStep(turn, live);
+  switch (fact.kind) {
+    case "completed":
+      if (settles(turn, live)) complete(turn, live, step, { output: fact.output, startedAt: fact.startedAt, completedAt: fact.completedAt });
+      return;
+    case "failed":
+      if (settles(turn, live)) fail(turn, live, step, { error: fact.error, startedAt: fact.startedAt, completedAt: fact.completedAt });
+      return;
+    case "running":
+      if (live.phase === "running" && live.recorded !== true) recordRunning(turn, live, {});
+      else turn.decision.ignored = `step "${fact.path}" is shown already`;
+      return;
+    case "released":
+      // One that runs elsewhere since an earlier hand-over stays with that node.
+      if (live.phase === "running" && live.runner === undefined) recordRunning(turn, live, { runner: fact.runner });
+      else turn.decision.ignored = `step "${fact.path}" is not running here`;
+      return;
+    case "unassigned":
+      if (live.phase !== "running") {
+        turn.decision.ignored = `step "${fact.path}" is not running`;
+        return;
+      }
+      consumeRetryTimer(turn, live);
+      record(turn, { ...shown(turn, live), status: "PENDING" });
+      return;
+    case "assigned":
+      if (live.phase !== "unassigned") {
+        turn.decision.ignored = `step "${fact.path}" does not wait for a handler`;
+        return;
+      }
+      // The rows say that it waits; without one that says otherwise, a fold would not know that it may have run.
+      runTask(turn, live, step);
+      recordRunning(turn, live, {});
+      return;
+    case "abandoned":
+      if (live.phase === "running" && live.runner !== undefined) rerun(turn, live);
+      else turn.decision.ignored = `step "${fact.path}" is not with another node`;
+      return;
+  }
+}
+
+/** A result counts while the step runs, here or on the node that kept it at a hand-over. */
+function settles(turn: Turn, live: LiveStep): boolean {
+  if (live.phase === "running" || live.phase === "unassigned") return true;
+  turn.decision.ignored = `step "${live.path}" is not running`;
+  return false;
+}
+
+function shown(turn: Turn, live: LiveStep) {
+  return {
+    path: live.path,
+    stepId: live.stepId,
+    type: programStep(turn, live).type,
+    attempt: live.attempt,
+    input: live.input,
+    startedAt: live.startedAt ?? turn.context.now,
+  };
+}
+
+function recordRunning(turn: Turn, live: LiveStep, outcome: { interrupted?: number; runner?: string }): void {
+  consumeRetryTimer(turn, live);
+  record(turn, { ...shown(turn, live), status: "RUNNING", ...(Object.keys(outcome).length === 0 ? {} : { outcome }) });
+}
+
+function queueReady(turn: Turn): void {
+  for (const live of Object.values(turn.state.live)) if (live.phase === "ready") turn.ready.push(live.path);
+}
+
+/**
+ * Goes on after a fold. What had no result when the last owner died may have been running: it is first written as
+ * RUNNING with one more interruption, and runs after that commit. What was let go in an orderly way and runs elsewhere
+ * is awaited.
+ */
+function resume(turn: Turn, takeover: boolean): void {
+  const { state, decision, context } = turn;
+  for (const live of Object.values(state.live)) {
+    const step = programStep(turn, live);
+    if (step.type !== "TASK" || step.transform !== undefined) {
+      if (live.phase === "ready") turn.ready.push(live.path);
+      continue;
+    }
+    if (live.phase === "running" && live.runner !== undefined) {
+      const untilAt = (live.startedAt ?? context.now) + step.timeoutMs;
+      decision.awaited.push({ path: live.path, runner: live.runner, untilAt });
+    } else if (live.phase === "running") {
+      // Recorded by an owner that is gone, or a hand-over of something that had not begun.
+      if (takeover) rerun(turn, live);
+      else runTask(turn, live, step);
+    } else if (live.phase === "backoff" && takeover && live.dueAt! <= context.now) {
+      // Its next attempt was due, so it may have begun.
+      rerun(turn, live);
+    } else if (live.phase === "ready") {
+      turn.ready.push(live.path);
+    }
+  }
+  if (!takeover) return;
+  const begun = turn.ready.map((path) => state.live[path]).filter((live) => live !== undefined);
+  advance(turn);
+  for (const live of begun) {
+    // `advance` asked for these handlers; they may have run before.
+    if (state.live[live.path] !== live || live.phase !== "running" || live.interrupted !== undefined) continue;
+    const asked = decision.tasks.find((task) => task.path === live.path);
+    if (asked === undefined) continue;
+    live.interrupted = 1;
+    asked.interrupted = 1;
+    recordRunning(turn, live, { interrupted: 1 });
+  }
+}
+
+/** Runs an attempt again whose node died, or fails it when that has happened too often. */
+function rerun(turn: Turn, live: LiveStep): void {
+  const step = programStep(turn, live);
+  const interrupted = (live.interrupted ?? 0) + 1;
+  delete live.runner;
+  if (interrupted >= poisonLimit) {
+    const message = `The node died ${interrupted} times while step "${live.stepId}" ran`;
+    fail(turn, live, step, { error: failure(turn, "POISON", "SYSTEM", message), startedAt: live.startedAt ?? turn.context.now });
+    return;
+  }
+  live.interrupted = interrupted;
+  runTask(turn, live, step);
+  recordRunning(turn, live, { interrupted });
+}
+
+function fireTimer(turn: Turn, key: string, dueAt: number): void {
+  const { state, decision } = turn;
+  if (key === "") {
+    if (state.deadlineAt !== dueAt) {
+      decision.ignored = "the workflow has no such deadline";
+      decision.cleared.push({ key, dueAt });
+      return;
+    }
+    const error = failure(turn, "WORKFLOW_TIMEOUT", "TIMEOUT", "The workflow did not end within its timeout");
+    failInstance(turn, error);
+    return;
+  }
+  const live = state.live[key];
+  if (live === undefined || live.dueAt !== dueAt) {
+    decision.ignored = `no timer of step "${key}" is due`;
+    decision.cleared.push({ key, dueAt });
+    return;
+  }
+  if (live.phase === "running") {
+    decision.ignored = `step "${key}" is at the attempt that this timer began`;
+    return;
+  }
+  const step = programStep(turn, live);
+  if (live.phase === "waiting") {
+    expireWait(turn, live, step);
+    return;
+  }
+  if (live.phase === "backoff") {
+    runTask(turn, live, step);
+    return;
+  }
+  decision.cleared.push({ key, dueAt });
+  complete(turn, live, step, { output: null, startedAt: live.since });
+}
+
+function signal(turn: Turn, fact: Extract<Fact, { kind: "signal" }>): void {
+  const { state, decision } = turn;
+  if (fact.keyed) {
+    if (state.keyedSignals.includes(fact.signalId)) {
+      decision.ignored = "a signal with this key came before";
+      return;
+    }
+    state.keyedSignals.push(fact.signalId);
+    decision.full = true;
+  }
+  const mail = { signalId: fact.signalId, type: fact.type, payload: fact.payload, receivedAt: fact.receivedAt };
+  for (const live of Object.values(state.live)) {
+    if (live.phase !== "waiting") continue;
+    const step = programStep(turn, live);
+    const warnings: string[] = [];
+    if (fits(turn, step, mail, warnings)) {
+      fulfil(turn, live, step, mail, warnings);
+      return;
+    }
+  }
+  state.mailbox.push(mail);
+  decision.full = true;
+}
+
+function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>): void {
+  const { state, decision } = turn;
+  if (state.ending !== undefined) {
+    decision.ignored = `the instance is ending as ${state.ending}`;
+    return;
+  }
+  state.cancelation = {
+    reason: fact.reason,
+    requestedBy: fact.requestedBy,
+    requestedAt: fact.requestedAt,
+    source: fact.source,
+    shouldCompensate: fact.compensate,
+  };
+  decision.full = true;
+  cancelLive(turn);
+  endInstance(turn, "CANCELLED", { compensate: fact.compensate });
+}
+
+/** Waiting for nothing but events is a status of its own. */
+function settleStatus(turn: Turn, fact: Fact): void {
+  const { state, decision } = turn;
+  if (decision.ended !== undefined || state.status === "PAUSED") return;
+  const lives = Object.values(state.live);
+  const waiting = lives.length > 0 && lives.every((live) => live.phase === "waiting");
+  if (waiting) setStatus(turn, "WAITING_FOR_EVENT", "event_wait_started");
+  else if (state.status === "WAITING_FOR_EVENT") {
+    setStatus(turn, "RUNNING", fact.kind === "timer" ? "event_wait_expired" : "event_received");
+  } else if (state.status === "CREATED") setStatus(turn, "RUNNING", "workflow_started");
+}

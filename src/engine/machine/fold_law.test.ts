@@ -1,0 +1,217 @@
+/**
+ * Whatever is defined and whatever happens: after every fact the rows give back what is in memory, and the machine keeps
+ * its promises to the store. `Single` checks both after each fact; here definitions and facts are made at random.
+ */
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Single } from "../simulation/single.ts";
+import type { CompensationStep, Definition, Json, RetryPolicy, Step } from "./definition.ts";
+import { isFinal } from "./state.ts";
+
+const ids = ["a", "b", "c-d.e", "__proto__", "constructor"];
+const conditions = [
+  "input.n > 2",
+  "variables.v == 1",
+  "output.ok == true",
+  "nothing.of.this > 1",
+  "steps['a'].output.ok == true",
+  "true",
+  "false",
+];
+
+const retryPolicy: fc.Arbitrary<RetryPolicy> = fc.record(
+  {
+    maxAttempts: fc.integer({ min: 1, max: 4 }),
+    initialInterval: fc.constantFrom(0, 10, 1_500, "PT1M"),
+    backoffMultiplier: fc.constantFrom(1, 2, 10),
+    nonRetryableErrors: fc.constantFrom([], ["BUSINESS"], ["E1"]),
+    retryableErrors: fc.constantFrom(["E1"], ["TRANSIENT", "BUSINESS"]),
+  },
+  { requiredKeys: [] },
+);
+
+function stepArbitrary(stepId: string, used: string[]): fc.Arbitrary<Step> {
+  const target = fc.constantFrom(...used);
+  const transitions = fc.record(
+    {
+      default: target,
+      conditions: fc.array(fc.record({ condition: fc.constantFrom(...conditions), nextStep: target }), { maxLength: 2 }),
+    },
+    { requiredKeys: [] },
+  );
+  const base = {
+    stepId: fc.constant(stepId),
+    transitions,
+    outputMapping: fc.constantFrom({}, { v: "1" }, { __proto__x: "output" }, { v: "output.ok" }, JSON.parse('{"__proto__":"2"}')),
+  };
+  return fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        ...base,
+        type: fc.constant("TASK" as const),
+        taskId: fc.constantFrom("t", "u"),
+        input: fc.constantFrom<Json>("input.n", null, { x: "${variables.v}" }),
+        retryPolicy,
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        ...base,
+        type: fc.constant("TASK" as const),
+        taskId: fc.constant("transform"),
+        input: fc.constantFrom({ expression: "{'ok': input.n > 2}" }, { expression: "variables.v + 1" }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ ...base, type: fc.constant("DECISION" as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record(
+        {
+          ...base,
+          type: fc.constant("EVENT_WAIT" as const),
+          eventPattern: fc.constantFrom("go", "x.*", ">"),
+          eventCondition: fc.constantFrom("payload.n == 1", "event.payload.n > 0"),
+          eventTimeout: fc.record(
+            { duration: fc.constantFrom(0, 5_000), timeoutHandlerStepId: target },
+            { requiredKeys: ["duration"] },
+          ),
+          eventPayloadMapping: fc.constantFrom({ v: "payload.n" }, { v: "payload.missing" }),
+        },
+        { requiredKeys: ["stepId", "type", "eventPattern"] },
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        ...base,
+        type: fc.constant("DELAY" as const),
+        delay: fc.constantFrom<string | number>(0, 700, "PT1H", "input.n * 1000", "'soon'"),
+      }),
+    },
+  ) as fc.Arbitrary<Step>;
+}
+
+function compensationArbitrary(used: string[]): fc.Arbitrary<CompensationStep[]> {
+  return fc
+    .array(
+      fc.record(
+        {
+          compensationFor: fc.constantFrom(...used),
+          type: fc.constant("TASK" as const),
+          taskId: fc.constant("undo"),
+          condition: fc.constantFrom("originalOutput.ok == true", "originalInput == 3", "broken.name"),
+          input: fc.constantFrom("originalOutput", "broken.name"),
+          retryPolicy,
+        },
+        { requiredKeys: ["compensationFor", "type", "taskId", "retryPolicy"] },
+      ),
+      { maxLength: 3 },
+    )
+    .map((steps) => steps.map((step, index) => ({ ...step, stepId: `undo${index}` })));
+}
+
+const definition = fc.integer({ min: 1, max: ids.length }).chain((count) => {
+  const used = ids.slice(0, count);
+  return fc.record({
+    steps: fc.tuple(...used.map((id) => stepArbitrary(id, used))) as fc.Arbitrary<Step[]>,
+    extra: fc.record(
+      {
+        timeout: fc.constantFrom(2_000, "P1D"),
+        compensationSteps: compensationArbitrary(used),
+        compensateOnFailure: fc.boolean(),
+        output: fc.constantFrom("variables", "steps['a'].output", "nowhere.at.all"),
+        variables: fc.constant({ v: { default: 0 }, w: { default: [1] } }),
+      },
+      { requiredKeys: [] },
+    ) as fc.Arbitrary<Partial<Definition>>,
+  });
+});
+
+const outputs: Json[] = [null, { ok: true }, { ok: false, n: 1 }, 7, "text"];
+
+/** One thing that may happen now; `pick` chooses among what there is. */
+function happen(single: Single, what: number, pick: number): void {
+  const chosen = <T>(list: readonly T[]): T | undefined => list[pick % Math.max(1, list.length)];
+  const path = chosen([...single.tasks.keys()]);
+  const live = chosen(Object.values(single.state.live));
+  const late = chosen(single.rows);
+  switch (what % 16) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      if (path !== undefined) single.complete(path, chosen(outputs) ?? null);
+      return;
+    case 4:
+    case 5:
+      if (path !== undefined) {
+        single.fail(path, { code: `E${pick % 3}`, category: (["TRANSIENT", "BUSINESS", "UNKNOWN"] as const)[pick % 3]! });
+      }
+      return;
+    case 6:
+    case 7:
+      if (single.timers.size > 0) single.fire(chosen([...single.timers.keys()]));
+      return;
+    case 8:
+      single.signal(chosen(["go", "x.y", "other"])!, { n: pick % 3 }, { signalId: `s${pick % 5}`, keyed: pick % 2 === 0 });
+      return;
+    case 9:
+      if (pick % 4 === 0) single.cancel({ compensate: pick % 8 === 0 });
+      return;
+    case 10:
+      single.crash();
+      return;
+    case 11:
+      single.handOver();
+      return;
+    case 12:
+      if (live !== undefined) single.give({ kind: pick % 2 === 0 ? "abandoned" : "running", path: live.path, attempt: live.attempt });
+      return;
+    case 13:
+      if (live === undefined) return;
+      if (live.phase === "running" && pick % 2 === 0) {
+        single.tasks.delete(live.path);
+        single.give({ kind: "unassigned", path: live.path });
+      } else single.give({ kind: "assigned", path: live.path });
+      return;
+    case 14:
+      // Too late, or twice.
+      if (late !== undefined) {
+        single.give({ kind: "completed", path: late.path, attempt: late.attempt - (pick % 2), output: 1, startedAt: 0, completedAt: 0 });
+        single.tasks.delete(late.path);
+      }
+      single.give({ kind: "timer", key: late?.path ?? "", dueAt: pick });
+      return;
+    case 15:
+      single.freeze();
+      single.now += (pick % 7) * 300;
+  }
+}
+
+test("after every fact the fold of the rows equals the memory", { timeout: 60_000 }, () => {
+  let ended = 0;
+  const runs = Number(process.env.MILLRACE_FOLD_RUNS ?? 4_000);
+  fc.assert(
+    fc.property(
+      definition,
+      fc.array(fc.tuple(fc.nat(15), fc.nat(30)), { minLength: 1, maxLength: 30 }),
+      fc.integer({ min: 0, max: 4 }),
+      ({ steps, extra }, happenings, n) => {
+        const single = new Single({ steps, definition: extra, input: { n } });
+        single.start();
+        for (const [what, pick] of happenings) {
+          if (isFinal(single.state.status)) break;
+          if (single.unfinished) break;
+          happen(single, what, pick);
+        }
+        if (isFinal(single.state.status)) ended++;
+      },
+    ),
+    { numRuns: runs, ...(process.env.MILLRACE_SEED === undefined ? {} : { seed: Number(process.env.MILLRACE_SEED) }) },
+  );
+  // The test would prove little if few ways were gone to their end.
+  expect(ended).toBeGreaterThan(runs / 4);
+});

@@ -1,0 +1,113 @@
+/** The working set of one decision: the state being advanced and what has been asked for so far. */
+
+import { ExpressionError, type Expression, type Scope, type Template } from "../../foundation/expressions/index.ts";
+import type { ErrorCategory, ErrorInfo } from "../task.ts";
+import type { Json } from "./definition.ts";
+import { evolve } from "./evolve.ts";
+import type { DecideContext, Decision } from "./facts.ts";
+import type { Program } from "./program.ts";
+import type { InstanceState, InstanceStatus, JournalEntry } from "./state.ts";
+
+export interface Turn {
+  program: Program;
+  state: InstanceState;
+  context: DecideContext;
+  decision: Decision;
+  /** Paths that are ready to begin, in order. */
+  ready: string[];
+  /** How many steps without a commit may still begin in this turn. */
+  budget: number;
+}
+
+export function newDecision(): Decision {
+  return {
+    entries: [],
+    transitions: [],
+    armed: [],
+    cleared: [],
+    waitsOpened: [],
+    waitsEnded: [],
+    tasks: [],
+    aborted: [],
+    awaited: [],
+    full: false,
+    unfinished: false,
+    ended: undefined,
+    ignored: undefined,
+  };
+}
+
+/** Numbers a row, applies it to the state, and queues the steps that it begins. */
+export function record(turn: Turn, entry: Omit<JournalEntry, "seq">): void {
+  const numbered: JournalEntry = { seq: turn.state.seq + 1, ...entry };
+  evolve(turn.program, turn.state, numbered);
+  turn.decision.entries.push(numbered);
+  const next = numbered.outcome?.next;
+  if (next !== undefined) turn.ready.push(...next);
+}
+
+export function setStatus(turn: Turn, to: InstanceStatus, event: string, data?: Json): void {
+  const { state, decision } = turn;
+  if (state.status === to) return;
+  decision.transitions.push({ from: state.status, to, event, ...(data === undefined ? {} : { data }) });
+  state.status = to;
+}
+
+export function clearTimer(turn: Turn, key: string, dueAt: number | undefined): void {
+  if (dueAt !== undefined) turn.decision.cleared.push({ key, dueAt });
+}
+
+/** What expressions see. The parts are the live state, not copies: an expression cannot change them. */
+export function scopeOf(turn: Turn, more?: Record<string, unknown>): Scope {
+  const { state, context } = turn;
+  return {
+    input: state.input,
+    variables: state.variables,
+    steps: state.steps,
+    instance: context.instance,
+    workflow: { input: state.input, context: state.variables, instance: context.instance },
+    ...more,
+  };
+}
+
+export type Evaluated = { value: Json } | { error: ErrorInfo };
+
+/** Evaluates; an error becomes `EXPRESSION_ERROR`, which is not retried. Any other exception is a defect and passes. */
+export function evaluate(turn: Turn, what: { expression: Expression | Template; where: string }, scope: Scope): Evaluated {
+  try {
+    return { value: detached(turn, what.expression.evaluate(scope) as Json) };
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    return { error: failure(turn, "EXPRESSION_ERROR", "VALIDATION", `${what.where}: ${error.message}`) };
+  }
+}
+
+/**
+ * The value, cut loose from the state where it holds one of the maps that change in place (`variables` or `steps` as a
+ * whole); everything else in the state is replaced and never changed, so it may be shared.
+ */
+export function detached(turn: Turn, value: Json): Json {
+  return holdsLiveMap(turn.state, value) ? structuredClone(value) : value;
+}
+
+function holdsLiveMap(state: InstanceState, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (value === state.variables || value === state.steps) return true;
+  const parts: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return parts.some((part) => holdsLiveMap(state, part));
+}
+
+/** A condition that errs counts as false and leaves a warning. */
+export function holds(what: { expression: Expression; where: string }, scope: Scope, warnings: string[]): boolean {
+  try {
+    return what.expression.evaluate(scope) === true;
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    warnings.push(`${what.where} counts as false: ${error.message}`);
+    return false;
+  }
+}
+
+export function failure(turn: Turn, code: string, category: ErrorCategory, message: string): ErrorInfo {
+  return { code, category, message, retriable: false, timestamp: new Date(turn.context.now).toISOString() };
+}

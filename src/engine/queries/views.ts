@@ -1,0 +1,83 @@
+/** What the API shows: one instance, its history and transitions, and lists with filters. */
+
+import { type Db, statement } from "../../foundation/database/index.ts";
+import type { InstanceFilter } from "../contract.ts";
+
+export const readInstanceRow = statement(
+  "engine.read_instance_row",
+  `select i.status, i.version, i.priority, i.ready, i.current_step_id as "currentStepId", i.awaiting_task_id as "awaitingTaskId",
+     i.parked, i.trigger_event_id as "triggerEventId", i.started_at as "startedAt", i.updated_at as "updatedAt",
+     i.completed_at as "completedAt"
+   from workflow_orchestrator_service.workflow_instances i
+   where i.shard = $1 and i.id = $2 and i.namespace = $3`,
+);
+
+/** A RUNNING or PENDING row is left out once a later row of its path tells more. */
+export const readHistory = statement(
+  "engine.read_history",
+  `select s.seq, s.path, s.step_id as "stepId", s.type, s.attempt, s.status, s.input, s.output, s.error, s.outcome,
+     s.started_at as "startedAt", s.completed_at as "completedAt", s.node_id as "nodeId", s.epoch
+   from workflow_orchestrator_service.workflow_instance_steps s
+   where s.shard = $1 and s.instance_id = $2 and s.seq > $3
+     and not (s.status in ('RUNNING', 'PENDING') and exists (
+       select 1 from workflow_orchestrator_service.workflow_instance_steps l
+       where l.shard = s.shard and l.instance_id = s.instance_id and l.seq > s.seq and l.path = s.path and l.attempt >= s.attempt))
+   order by s.seq limit $4`,
+);
+
+export const readTransitions = statement(
+  "engine.read_transitions",
+  `select t.from_state as "fromState", t.to_state as "toState", t.transition_event as event, t.transition_data as data,
+     t.created_at as "createdAt"
+   from audit.fsm_transitions t
+   where t.shard = $1 and t.entity_id = $2 and t.namespace = $3
+   order by t.created_at, t.id limit $4`,
+);
+
+export const isDefinitionUsed = statement(
+  "engine.is_definition_used",
+  `select exists (select 1 from workflow_orchestrator_service.workflow_instances i
+     where i.namespace = $1 and i.workflow_id = $2 and i.workflow_definition_id = $3) as used`,
+);
+
+const summaryColumns = `i.id, i.workflow_definition_id as "workflowDefinitionId", i.workflow_id as "workflowId", i.namespace, i.status,
+  i.current_step_id as "currentStepId", i.correlation_id as "correlationId", i.priority, i.started_at as "startedAt",
+  i.updated_at as "updatedAt", i.completed_at as "completedAt", i.error`;
+
+const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * A page, newest first. Ids are in the order of time, so the time filters and the cursor are ranges of the same index
+ * that gives the order; with several statuses each is a range of its own, merged.
+ */
+export async function listInstances(db: Db, filter: InstanceFilter): Promise<Record<string, unknown>[]> {
+  const values: unknown[] = [];
+  const value = (v: unknown) => `$${values.push(v)}`;
+  const where = [`i.namespace = ${value(filter.namespace)}`];
+  if (filter.definitionId !== undefined) {
+    where.push(
+      uuidShape.test(filter.definitionId)
+        ? `i.workflow_definition_id = ${value(filter.definitionId)}`
+        : `i.workflow_id = ${value(filter.definitionId)}`,
+    );
+  }
+  if (filter.correlationId !== undefined) where.push(`i.correlation_id = ${value(filter.correlationId)}`);
+  if (filter.startedAfter !== undefined) {
+    where.push(`i.id >= workflow_orchestrator_service.uuid_floor(${value(filter.startedAfter)}::timestamptz)`);
+  }
+  if (filter.startedBefore !== undefined) {
+    where.push(`i.id < workflow_orchestrator_service.uuid_floor(${value(filter.startedBefore)}::timestamptz)`);
+  }
+  if (filter.after !== undefined) where.push(`i.id < ${value(filter.after)}`);
+  const limit = value(filter.limit);
+  const page = (status: string | undefined) =>
+    `select ${summaryColumns} from workflow_orchestrator_service.workflow_instances i where ${where.join(" and ")}${
+      status === undefined ? "" : ` and i.status = ${value(status)}`
+    } order by i.id desc limit ${limit}`;
+  const statuses = filter.status ?? [];
+  const text =
+    statuses.length === 0
+      ? page(undefined)
+      : `select * from (${statuses.map((status) => `(${page(status)})`).join(" union all ")}) p order by p.id desc limit ${limit}`;
+  return db.unnamed(text, values);
+}

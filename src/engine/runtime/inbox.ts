@@ -1,0 +1,167 @@
+/**
+ * The inbox: facts that others wrote for our shards. Read by existence, never by "after the last id seen": ids become
+ * visible out of order, so the floor of a read trails, and every minute there is none.
+ */
+
+import type { Fact } from "../machine/facts.ts";
+import type { InboxRow } from "../store/contract.ts";
+import type { Core, Delivery, OwnedShard } from "./core.ts";
+
+const pollMs = 2_000;
+const perShardLimit = 100;
+/** Rows of a transaction may appear this long after rows with higher ids did. */
+const floorLagMs = 5_000;
+const floorlessEveryMs = 60_000;
+/** Rows under way at once; the rest wait where they are. */
+const underWayLimit = 2_000;
+
+export interface Inbox {
+  /** Reads soon; `shards` tells where something is known to be. */
+  wake(): void;
+  start(): void;
+  stop(): void;
+  /** Takes a row that this node itself has just written, without reading it. */
+  take(row: InboxRow): void;
+}
+
+export interface InboxReactions {
+  deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void;
+}
+
+const stepFacts = new Set(["completed", "failed"]);
+
+export function createInbox(core: Core, reactions: InboxReactions): Inbox {
+  /** Per shard: the highest id seen, with when it was. */
+  const seen = new Map<number, { atMs: number; id: number }[]>();
+  let cancelNext: (() => void) | undefined;
+  let reading = false;
+  let again = false;
+  let stopped = true;
+  let floorlessAtMs = Number.NEGATIVE_INFINITY;
+
+  function wake(): void {
+    if (stopped) return;
+    again = true;
+    if (!reading) void read();
+  }
+
+  async function read(): Promise<void> {
+    reading = true;
+    cancelNext?.();
+    while (again && !stopped) {
+      again = false;
+      try {
+        await readOnce();
+      } catch (error) {
+        core.log.warn({ err: error }, "the inbox could not be read; it is read again");
+      }
+    }
+    reading = false;
+    if (!stopped) cancelNext = core.clock.schedule(pollMs, wake);
+  }
+
+  async function readOnce(): Promise<void> {
+    const shards = [...core.shards.values()].filter((owned) => owned.phase !== "releasing");
+    if (shards.length === 0 || isFull()) return;
+    const now = core.clock.monotonicMs();
+    const floorless = now - floorlessAtMs >= floorlessEveryMs;
+    if (floorless) floorlessAtMs = now;
+    const lane = core.lane;
+    const rows = await core.store.inbox({
+      shards: shards.map(({ shard }) => ({ shard, floor: floorless ? 0 : floorOf(shard, now) })),
+      limitPerShard: perShardLimit + underWayOf(shards),
+    });
+    if (lane !== core.lane) return;
+    let taken = 0;
+    const highest = new Map<number, number>();
+    for (const row of rows) {
+      highest.set(row.shard, Math.max(row.id, highest.get(row.shard) ?? 0));
+      if (isFull()) {
+        again = false;
+        return;
+      }
+      if (take(row)) taken++;
+    }
+    for (const [shard, id] of highest) note(shard, now, id);
+    if (taken >= perShardLimit) again = true;
+  }
+
+  /** Rows under way are still in the table; the limit leaves room for as many new ones. */
+  function underWayOf(shards: OwnedShard[]): number {
+    return Math.max(0, ...shards.map((owned) => owned.underWay.size));
+  }
+
+  function isFull(): boolean {
+    let underWay = 0;
+    for (const owned of core.shards.values()) underWay += owned.underWay.size;
+    return underWay >= underWayLimit || core.residents.size >= core.limits.residents;
+  }
+
+  function note(shard: number, atMs: number, id: number): void {
+    const list = seen.get(shard) ?? [];
+    list.push({ atMs, id });
+    // Of the old ones only the newest tells anything.
+    while (list.length > 1 && atMs - list[1]!.atMs >= floorLagMs) list.shift();
+    seen.set(shard, list);
+  }
+
+  function floorOf(shard: number, now: number): number {
+    const first = seen.get(shard)?.[0];
+    return first !== undefined && now - first.atMs >= floorLagMs ? first.id : 0;
+  }
+
+  function take(row: InboxRow): boolean {
+    const owned = core.shards.get(row.shard);
+    if (owned === undefined || owned.phase === "releasing" || owned.underWay.has(row.id)) return false;
+    const fact = factOf(row);
+    if (fact === undefined) {
+      core.log.error({ kind: row.kind, shard: row.shard, id: row.id }, "an inbox row of an unknown kind stays");
+      return false;
+    }
+    owned.underWay.add(row.id);
+    reactions.deliver(
+      { shard: row.shard, instanceId: row.instanceId },
+      {
+        fact,
+        inboxId: row.id,
+        failed: () => {
+          owned.underWay.delete(row.id);
+          core.clock.schedule(250, wake);
+        },
+      },
+    );
+    return true;
+  }
+
+  return {
+    wake,
+    take: (row) => {
+      take(row);
+    },
+    start() {
+      stopped = false;
+      wake();
+    },
+    stop() {
+      stopped = true;
+      cancelNext?.();
+      seen.clear();
+    },
+  };
+}
+
+/** A newer program may write kinds that this one does not know: they stay for an owner that does. */
+function factOf(row: InboxRow): Fact | undefined {
+  const fact = row.fact as { [key: string]: unknown };
+  switch (row.kind) {
+    case "START":
+      return { kind: "started" };
+    case "SIGNAL":
+    case "CANCEL":
+      return { ...fact, kind: row.kind === "SIGNAL" ? "signal" : "cancel" } as Fact;
+    case "RESULT":
+      return typeof fact.kind === "string" && stepFacts.has(fact.kind) ? (fact as Fact) : undefined;
+    default:
+      return undefined;
+  }
+}

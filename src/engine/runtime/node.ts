@@ -1,0 +1,337 @@
+/**
+ * The engine of one node: makes the parts, wires them, and leads them through start, the loss of a lane, and stop.
+ *
+ * The life of a fact: it comes from a caller (`intake`), a handler (`runner`), a row (`inbox`) or time (`timers`); it
+ * meets its instance in memory, which is loaded if need be (`loading`); the machine decides (`turns`); the decision's
+ * rows are written in the lane's next flush (`lane`); and after the commit come its consequences.
+ */
+
+import type { Logger } from "../../foundation/log.ts";
+import type { ResolvedDefinition } from "../contract.ts";
+import type { Program } from "../machine/program.ts";
+import type { Json } from "../machine/definition.ts";
+import type { Store } from "../store/contract.ts";
+import type { Beat } from "./beat.ts";
+import { type Clock, pause, StoreTime } from "./clock.ts";
+import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
+import { createInbox } from "./inbox.ts";
+import { createIntake, type Intake } from "./intake.ts";
+import { Lane } from "./lane.ts";
+import { createLoading } from "./loading.ts";
+import { createOwnership } from "./ownership.ts";
+import type { Resident } from "./resident.ts";
+import { createRunner } from "./runner.ts";
+import { createTimers } from "./timers.ts";
+import { createTurns, type Turns } from "./turns.ts";
+
+export interface NodeOptions {
+  nodeId: string;
+  name: string;
+  version: string;
+  roles: string[];
+  endpoints: Record<string, string>;
+  leaseMs: number;
+  drainMs: number;
+  store: Store;
+  clock: Clock;
+  log: Logger;
+  random(): number;
+  newId(nowMs: number, slot?: number): string;
+  handlers: HandlerSource & { onRegister?(listener: (taskId: string) => void): void };
+  beat(unregistered: () => void): Beat;
+  observer: Observer;
+  limits?: Partial<Limits>;
+  resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
+  /** Loads and compiles a definition; what it gives is kept. */
+  program(definitionId: string): Promise<Program>;
+}
+
+export interface EngineNode {
+  readonly core: Core;
+  readonly intake: Intake;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  readonly runningTasks: number;
+}
+
+const standardLimits: Limits = { residents: 10_000, queuedBytes: 64 * 1024 * 1024, admissionMs: 5_000 };
+/** Programs kept compiled; beyond, the oldest goes. */
+const programLimit = 1_000;
+
+export function createNode(options: NodeOptions): EngineNode {
+  const { store, clock, log } = options;
+  const programs = new Map<string, Program>();
+  const compiling = new Map<string, Promise<Program>>();
+  const time = new StoreTime(clock);
+  let beat: Beat | undefined;
+  let state: "new" | "running" | "stopping" | "stopped" = "new";
+  let cancelTick: (() => void) | undefined;
+  let ticking: Promise<void> | undefined;
+  let tickAgain = false;
+  let flushesOfOldLanes = 0;
+  let rowsOfOldLanes = 0;
+
+  const core: Core = {
+    nodeId: options.nodeId,
+    store,
+    clock,
+    time,
+    log,
+    limits: { ...standardLimits, ...options.limits },
+    leaseMs: options.leaseMs,
+    handlers: options.handlers,
+    observer: options.observer,
+    random: options.random,
+    newId: options.newId,
+    programs: loadProgram,
+    compiled: (id) => programs.get(id),
+    shards: new Map(),
+    residents: new Map(),
+    reads: new Set(),
+    shardCount: 0,
+    lane: newLane(),
+    deadlineMs: () => beat?.deadlineMs() ?? Number.NEGATIVE_INFINITY,
+    stopping: false,
+  };
+
+  const turns: Turns = createTurns(core, {
+    runTask: (resident, task) => runner.run(resident, task),
+    armTimer: (timer) => timers.arm(timer),
+    reload: ({ shard, instanceId, replay }) => {
+      for (const delivery of replay) loading.deliver({ shard, instanceId }, delivery);
+      if (replay.length === 0) loading.deliver({ shard, instanceId }, { fact: { kind: "continued" } });
+    },
+  });
+  const loading = createLoading(core, turns);
+  const runner = createRunner(core, { deliver: deliverResult });
+  const timers = createTimers(core, { deliver: loading.deliver });
+  const inbox = createInbox(core, { deliver: loading.deliver });
+  const ownership = createOwnership(core, turns, {
+    acquired: async (shards) => {
+      // Waits for what is due before anything else happens, so that order within an instance is that of the rows.
+      await timers.load(shards);
+      for (const { shard } of shards) handedOver.delete(shard);
+      for (const owned of shards) if (owned.phase === "folding") owned.phase = "open";
+      inbox.wake();
+      for (const owned of shards) await loading.foldReady(owned);
+      await findHandlers(options.handlers.ids());
+    },
+    runsOf: runner.runsOf,
+    released: (shard) => {
+      handedOver.add(shard);
+      timers.dropShard(shard);
+    },
+    abandoned: ({ instanceId, shard, path }) => loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
+  });
+  const intake = createIntake(core, turns, {
+    resolve: options.resolve,
+    deliver: loading.deliver,
+    begun: (resident, decision) => {
+      turns.act(resident, decision);
+    },
+    takeInbox: (row) => inbox.take(row),
+  });
+
+  function newLane(): Lane {
+    const lane: Lane = new Lane({
+      laneId: options.newId(time.known ? time.now() : 0),
+      nodeId: options.nodeId,
+      store,
+      clock,
+      time,
+      log,
+      refill: (room) => intake.refill(room),
+      lost: () => void reopen(lane),
+    });
+    return lane;
+  }
+
+  async function loadProgram(definitionId: string): Promise<Program> {
+    const known = programs.get(definitionId);
+    if (known !== undefined) return known;
+    let loading = compiling.get(definitionId);
+    if (loading === undefined) {
+      loading = options.program(definitionId).finally(() => compiling.delete(definitionId));
+      compiling.set(definitionId, loading);
+    }
+    const program = await loading;
+    if (programs.size >= programLimit) programs.delete(programs.keys().next().value!);
+    programs.set(definitionId, program);
+    return program;
+  }
+
+  /** A result goes to the instance where it is now: here, or with whoever took its shard over. */
+  function deliverResult(what: { shard: number; instanceId: string; resident: Resident }, delivery: Delivery): void {
+    const { shard, instanceId, resident } = what;
+    const owned = core.shards.get(shard);
+    if (owned !== undefined && owned.phase !== "releasing") {
+      if (!resident.gone || core.residents.has(instanceId)) loading.deliver({ shard, instanceId }, delivery);
+      return;
+    }
+    if (delivery.fact.kind !== "completed" && delivery.fact.kind !== "failed") return;
+    if (owned?.phase === "releasing" || handedOver.has(shard)) {
+      const post = async () => {
+        await store.post([{ shard, kind: "RESULT", instanceId, fact: delivery.fact as unknown as Json }]);
+        await store.hint({ inbox: [shard] }).catch(() => {});
+      };
+      latePosts.add(post().catch((error: unknown) => log.warn({ err: error }, "a late result could not be handed on")));
+    }
+  }
+
+  /** Shards that were let go in an orderly way: their new owners wait for results from here. */
+  const handedOver = new Set<number>();
+  const latePosts = new Set<Promise<void>>();
+
+  /** The lane is void, and with it all that memory says of its shards. Opens another and begins again from the rows. */
+  async function reopen(lost: Lane): Promise<void> {
+    if (core.lane !== lost) return;
+    flushesOfOldLanes += lost.flushes;
+    rowsOfOldLanes += lost.flushedRows;
+    dropAll();
+    if (state !== "running") return;
+    const lane = newLane();
+    core.lane = lane;
+    await untilDone("a new lane", async () => {
+      await store.abandonLane(lost.laneId);
+      await store.openLane({ laneId: lane.laneId, nodeId: core.nodeId });
+    });
+    tickSoon();
+  }
+
+  function dropAll(): void {
+    for (const resident of [...core.residents.values()]) {
+      for (const run of resident.running.values()) run.abort("the node lost its lane");
+      turns.forget(resident);
+    }
+    core.shards.clear();
+    timers.clear();
+    loading.clear();
+    handedOver.clear();
+  }
+
+  async function untilDone(what: string, work: () => Promise<void>): Promise<void> {
+    for (let tries = 0; state === "running"; tries++) {
+      try {
+        await work();
+        return;
+      } catch (error) {
+        if (tries === 0) log.warn({ err: error }, `${what} is not to be had yet`);
+        await pause(clock, Math.min(50 * 2 ** tries, 1_000));
+      }
+    }
+  }
+
+  /** Tells steps that wait for a handler that there is one. */
+  async function findHandlers(taskIds: string[]): Promise<void> {
+    const shards = [...core.shards.values()].filter((owned) => owned.phase === "open").map((owned) => owned.shard);
+    for (const { shard, id } of await store.awaitingTasks({ shards, taskIds, limit: 500 })) {
+      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll });
+    }
+  }
+
+  function assignAll({ resident }: { resident: Resident | undefined }): void {
+    if (resident === undefined || resident.gone) return;
+    for (const live of Object.values(resident.state.live)) {
+      if (live.phase === "unassigned") turns.apply(resident, { fact: { kind: "assigned", path: live.path } });
+    }
+  }
+
+  async function tick(): Promise<void> {
+    try {
+      await ownership.tick();
+      for (const owned of [...core.shards.values()]) {
+        if (owned.phase === "open" && owned.foldAfter !== undefined) await loading.foldReady(owned);
+      }
+      runner.retryHeld();
+    } catch (error) {
+      log.warn({ err: error }, "the look at the cluster failed; it is repeated");
+    }
+  }
+
+  function tickSoon(): void {
+    if (ticking !== undefined) {
+      tickAgain = true;
+      return;
+    }
+    cancelTick?.();
+    ticking = tick().finally(() => {
+      ticking = undefined;
+      if (state !== "running") return;
+      if (tickAgain) {
+        tickAgain = false;
+        tickSoon();
+      } else cancelTick = clock.schedule(options.leaseMs / 4, tickSoon);
+    });
+  }
+
+  function registration() {
+    const { nodeId, name, version, leaseMs, roles, endpoints } = options;
+    return { nodeId, name, version, leaseMs, roles, endpoints, tasks: options.handlers.ids() };
+  }
+
+  async function start(): Promise<void> {
+    const opened = await store.open();
+    time.learn(opened.now);
+    core.shardCount = opened.shards;
+    core.lane = newLane();
+    await store.register(registration());
+    await store.openLane({ laneId: core.lane.laneId, nodeId: core.nodeId });
+    state = "running";
+    beat = options.beat(() => {
+      if (state === "running") void store.register(registration()).catch((error: unknown) => log.warn({ err: error }, "not registered"));
+    });
+    beat.start();
+    store.onHint((hint) => {
+      if (state !== "running") return;
+      if (hint.leases === true) tickSoon();
+      if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard)))) inbox.wake();
+    });
+    options.handlers.onRegister?.((taskId) => {
+      if (state === "running") void findHandlers([taskId]).catch((error: unknown) => log.warn({ err: error }, "waiting steps not looked up"));
+    });
+    timers.start();
+    inbox.start();
+    tickSoon();
+    await ticking;
+  }
+
+  async function stop(): Promise<void> {
+    if (state === "stopped" || state === "stopping") return;
+    if (state === "new") {
+      state = "stopped";
+      return;
+    }
+    core.stopping = true;
+    intake.refuseAll("The node is stopping");
+    await ticking;
+    state = "stopping";
+    cancelTick?.();
+    inbox.stop();
+    await beat?.drain();
+    // With others to go on, shards leave at once and late results follow them; alone, what runs may finish first.
+    if (!ownership.othersLive) await runner.settled(options.drainMs);
+    await Promise.race([ownership.releaseAll(), pause(clock, options.drainMs)]);
+    if (ownership.othersLive) await runner.settled(options.drainMs);
+    runner.stop();
+    await Promise.allSettled([...latePosts]);
+    timers.stop();
+    core.lane.end();
+    await beat?.stop();
+    await store.abandonLane(core.lane.laneId).catch(() => {});
+    await store.deregister(core.nodeId).catch(() => {});
+    await store.hint({ leases: true }).catch(() => {});
+    state = "stopped";
+    dropAll();
+    await store.close();
+  }
+
+  return {
+    core,
+    intake,
+    start,
+    stop,
+    get runningTasks() {
+      return runner.running;
+    },
+  };
+}

@@ -1,0 +1,274 @@
+/**
+ * Calls handlers: after the commit that made their step current, never past the node's lease, each with a time limit.
+ *
+ * Time limits and the "long enough to be shown" of a second are looked after by one sweep over what runs, not by a
+ * timer for each step.
+ */
+
+import { type ErrorInfo, TaskError, taskLog, type TaskContext, toErrorInfo, toJson } from "../task.ts";
+import type { Json } from "../machine/definition.ts";
+import type { TaskRun } from "../machine/facts.ts";
+import { uuidv7 } from "../../foundation/ids.ts";
+import { inlineLimit } from "../payloads.ts";
+import type { Core, Delivery } from "./core.ts";
+import type { Resident } from "./resident.ts";
+
+/** Past this a running step gets a row, so that the console shows it. */
+export const shownAfterMs = 1_000;
+const sweepMs = 100;
+/** From so many interruptions on, a step runs with no other of its kind beside it. */
+const isolateFrom = 2;
+
+interface Run {
+  resident: Resident;
+  task: TaskRun;
+  startedAt: number;
+  startedMs: number;
+  shown: boolean;
+  over: boolean;
+  abort: AbortController | undefined;
+}
+
+export interface Runner {
+  run(resident: Resident, task: TaskRun): void;
+  readonly running: number;
+  /** Runs of one shard that are under way. */
+  runsOf(shard: number): { path: string; resident: Resident }[];
+  /** Begins what was held back because the lease was in doubt. */
+  retryHeld(): void;
+  /** Resolves when nothing runs, or after `timeoutMs`. */
+  settled(timeoutMs: number): Promise<void>;
+  stop(): void;
+}
+
+export interface RunnerReactions {
+  /** Hands a result to the instance: to its resident, or to whoever owns its shard now. */
+  deliver(what: { shard: number; instanceId: string; resident: Resident }, delivery: Delivery): void;
+}
+
+export function createRunner(core: Core, reactions: RunnerReactions): Runner {
+  const runs = new Set<Run>();
+  let held: { resident: Resident; task: TaskRun }[] = [];
+  const suspects: { resident: Resident; task: TaskRun }[] = [];
+  let suspectRuns: Run | undefined;
+  let cancelSweep: (() => void) | undefined;
+  let stopped = false;
+
+  function run(resident: Resident, task: TaskRun): void {
+    if (resident.gone) return;
+    if (core.clock.monotonicMs() >= core.deadlineMs() || overfull()) {
+      // Another node may own the shard by now, or results have no room: nothing begins until that is over.
+      held.push({ resident, task });
+      sweepSoon();
+      return;
+    }
+    if (core.stopping) return;
+    if (task.interrupted >= isolateFrom) {
+      suspects.push({ resident, task });
+      nextSuspect();
+      return;
+    }
+    begin(resident, task);
+  }
+
+  /** Steps whose node died twice run one at a time, so that the guilty one is known by its next death. */
+  function nextSuspect(): void {
+    if (suspectRuns !== undefined) return;
+    const next = suspects.shift();
+    if (next !== undefined) suspectRuns = begin(next.resident, next.task);
+  }
+
+  function overfull(): boolean {
+    return core.lane.queuedBytes > core.limits.queuedBytes;
+  }
+
+  function begin(resident: Resident, task: TaskRun): Run | undefined {
+    const handler = core.handlers.get(task.taskId);
+    if (handler === undefined) {
+      deliver(resident, { fact: { kind: "unassigned", path: task.path } });
+      return undefined;
+    }
+    const started: Run = {
+      resident,
+      task,
+      startedAt: core.time.now(),
+      startedMs: core.clock.monotonicMs(),
+      shown: false,
+      over: false,
+      abort: undefined,
+    };
+    runs.add(started);
+    resident.running.set(task.path, { abort: (reason) => abort(started, reason) });
+    sweepSoon();
+    let result: unknown;
+    try {
+      result = handler(task.input, contextOf(started));
+    } catch (error) {
+      failed(started, error);
+      return started;
+    }
+    if (isThenable(result)) {
+      result.then(
+        (output) => completed(started, output),
+        (error: unknown) => failed(started, error),
+      );
+    } else {
+      completed(started, result);
+    }
+    return started;
+  }
+
+  function contextOf(started: Run): TaskContext {
+    const { task, resident } = started;
+    let log: TaskContext["log"] | undefined;
+    return {
+      get signal() {
+        started.abort ??= new AbortController();
+        return started.abort.signal;
+      },
+      idempotencyKey: `${resident.id}:${task.path}`,
+      attempt: task.attempt,
+      instanceId: resident.id,
+      stepId: task.stepId,
+      get log() {
+        log ??= taskLog(core.log, { instanceId: resident.id, stepId: task.stepId, attempt: task.attempt });
+        return log;
+      },
+    };
+  }
+
+  function abort(started: Run, reason: string): void {
+    started.abort ??= new AbortController();
+    started.abort.abort(new TaskError({ code: "ABORTED", message: `The step was stopped: ${reason}` }));
+  }
+
+  function completed(started: Run, output: unknown): void {
+    if (!close(started)) return;
+    const result = toJson(output);
+    if ("error" in result) {
+      deliverFailure(started, toErrorInfo(result.error, nowIso()));
+      return;
+    }
+    // The handler may go on changing what it returned; what counts is what it was.
+    const value = (typeof output === "object" && output !== null ? JSON.parse(result.json) : output ?? null) as Json;
+    const { path, attempt } = started.task;
+    const fact = { kind: "completed" as const, path, attempt, output: value, ...times(started) };
+    if (result.json.length <= inlineLimit) {
+      deliver(started.resident, { fact });
+      return;
+    }
+    void store(started, result.json).then(
+      (id) => {
+        started.resident.references.set(value, id);
+        deliver(started.resident, { fact });
+      },
+      (error: unknown) => deliverFailure(started, { ...toErrorInfo(error, nowIso()), code: "UNSTORABLE", category: "SYSTEM", retriable: true }),
+    );
+  }
+
+  /** A large output is written beside the lane before its row refers to it. */
+  async function store(started: Run, body: string): Promise<string> {
+    const { shard, id: instanceId } = started.resident;
+    const id = uuidv7(core.time.now());
+    await core.store.savePayload({ shard, id, instanceId, body });
+    return id;
+  }
+
+  function failed(started: Run, error: unknown): void {
+    if (close(started)) deliverFailure(started, toErrorInfo(error, nowIso()));
+  }
+
+  function deliverFailure(started: Run, error: ErrorInfo): void {
+    const { path, attempt } = started.task;
+    deliver(started.resident, { fact: { kind: "failed", path, attempt, error, ...times(started) } });
+  }
+
+  function deliver(resident: Resident, delivery: Delivery): void {
+    reactions.deliver({ shard: resident.shard, instanceId: resident.id, resident }, delivery);
+  }
+
+  /** False when the run had ended before: its time was up, and what comes now is too late. */
+  function close(started: Run): boolean {
+    if (started.over) return false;
+    started.over = true;
+    runs.delete(started);
+    started.resident.running.delete(started.task.path);
+    if (suspectRuns === started) {
+      suspectRuns = undefined;
+      core.clock.soon(nextSuspect);
+    }
+    return true;
+  }
+
+  function times(started: Run): { startedAt: number; completedAt: number } {
+    const tookMs = core.clock.monotonicMs() - started.startedMs;
+    return { startedAt: started.startedAt, completedAt: started.startedAt + Math.round(tookMs) };
+  }
+
+  function nowIso(): string {
+    return new Date(core.time.now()).toISOString();
+  }
+
+  function sweepSoon(): void {
+    if (cancelSweep !== undefined || stopped) return;
+    cancelSweep = core.clock.schedule(sweepMs, () => {
+      cancelSweep = undefined;
+      sweep();
+      if (runs.size > 0 || held.length > 0) sweepSoon();
+    });
+  }
+
+  function sweep(): void {
+    const now = core.clock.monotonicMs();
+    for (const started of runs) {
+      const elapsed = now - started.startedMs;
+      const { task } = started;
+      if (elapsed >= task.timeoutMs) {
+        if (!close(started)) continue;
+        abort(started, "its time is up");
+        const message = `Step "${task.stepId}" did not end within ${task.timeoutMs} ms`;
+        deliverFailure(started, { code: "TIMEOUT", category: "TIMEOUT", message, retriable: true, timestamp: nowIso() });
+      } else if (elapsed >= shownAfterMs && !started.shown) {
+        started.shown = true;
+        deliver(started.resident, { fact: { kind: "running", path: task.path, attempt: task.attempt } });
+      }
+    }
+    retryHeld();
+  }
+
+  function retryHeld(): void {
+    if (held.length === 0) return;
+    const waiting = held;
+    held = [];
+    for (const { resident, task } of waiting) run(resident, task);
+  }
+
+  return {
+    run,
+    get running() {
+      return runs.size;
+    },
+    runsOf: (shard) =>
+      [...runs].filter((r) => r.resident.shard === shard).map((r) => ({ path: r.task.path, resident: r.resident })),
+    retryHeld,
+    async settled(timeoutMs) {
+      const until = core.clock.monotonicMs() + timeoutMs;
+      while (runs.size > 0 && core.clock.monotonicMs() < until) {
+        await new Promise<void>((resolve) => core.clock.schedule(20, resolve));
+      }
+    },
+    stop() {
+      stopped = true;
+      cancelSweep?.();
+      held = [];
+      for (const started of [...runs]) {
+        close(started);
+        abort(started, "the node stops");
+      }
+    },
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

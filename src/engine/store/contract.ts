@@ -1,0 +1,223 @@
+/**
+ * What the engine needs of its store. PostgreSQL is one implementation; the in-memory one of the simulation is another.
+ * One conformance suite (`conformance.ts`) holds both to this contract.
+ *
+ * Rows travel as JSON text, already encoded: a row is encoded once, when it is decided, and from then on nothing that
+ * happens to the state can change it. Instants are milliseconds since 1970 by the store's clock, which is the only one.
+ */
+
+import type { ErrorInfo } from "../task.ts";
+import type { Json } from "../machine/definition.ts";
+import type { Cancellation, InstanceStatus, JournalEntry } from "../machine/state.ts";
+
+/** Everything that one lane writes in one transaction. Absent parts write nothing. The layouts are in `rows.ts`. */
+export interface FlushBatch {
+  laneId: string;
+  /** From 1, without holes. */
+  seq: number;
+  nodeId: string;
+  /** Every shard that the batch touches; each must point to the lane. */
+  shards: number[];
+  /** JSON `[[namespace, workflowId, revision], …]`: what starts resolved as "latest". */
+  latest?: string;
+  /** JSON arrays of rows. */
+  starts?: string;
+  changes?: string;
+  steps?: string;
+  transitions?: string;
+  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, inboxConsumed, payloadsClaimed, shardsReleased. */
+  extras?: string;
+}
+
+/**
+ * `done`: written now. `already`: this number was written before. In the others nothing was written:
+ * `gap`: the number before is missing. `fenced`: the lane is closed, or a shard is not its own. `stale`: a "latest" is no
+ * longer so; the number may be used again.
+ */
+export interface FlushAnswer {
+  outcome: "done" | "already" | "gap" | "fenced" | "stale";
+  at: number;
+}
+
+/** What became of a call that failed. `unknown`: it may or may not have been applied; send the same again. */
+export type StoreFault = "transient" | "data" | "unknown" | "defect";
+
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly fault: StoreFault;
+  /** A lock was waited for in vain (55P03): somebody holds it. */
+  readonly locked: boolean;
+
+  constructor(message: string, options: { fault: StoreFault; locked?: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.fault = options.fault;
+    this.locked = options.locked ?? false;
+  }
+}
+
+export interface NodeRow {
+  nodeId: string;
+  beat: number;
+  expiresAt: number;
+  draining: boolean;
+  /** It has a lane that is open. */
+  openLanes: number;
+  roles: string[];
+}
+
+export interface LeaseRow {
+  shard: number;
+  /** Null when free; so is a shard whose lane is closed. */
+  laneId: string | null;
+  nodeId: string | null;
+  laneOpen: boolean;
+  epoch: number;
+}
+
+export interface ClusterView {
+  now: number;
+  nodes: NodeRow[];
+  leases: LeaseRow[];
+}
+
+export interface Acquired {
+  epoch: number;
+  /** Takeovers from dead nodes within the last minute; 0 after an orderly release. */
+  takeovers: number;
+  /** The instance that the last owner was folding when it died. */
+  folding: string | null;
+}
+
+/** An instance's row with the journal rows that its `state` does not cover, oldest first. */
+export interface StoredInstance {
+  shard: number;
+  id: string;
+  namespace: string;
+  definitionId: string;
+  workflowId: string;
+  status: InstanceStatus;
+  ready: boolean;
+  priority: number;
+  correlationId: string | null;
+  startedBy: string | null;
+  version: number;
+  input: Json;
+  state: Json | null;
+  stateSeq: number;
+  output: Json | null;
+  error: ErrorInfo | null;
+  cancelation: Cancellation | null;
+  parked: boolean;
+  startedAt: number;
+  completedAt: number | null;
+  entries: JournalEntry[];
+  /** Large values of the above that lie in payloads, by identity, with their payload's id. Already put in place. */
+  references: Map<unknown, string>;
+}
+
+export interface TimerRow {
+  shard: number;
+  dueAt: number;
+  instanceId: string;
+  key: string;
+}
+
+export interface InboxRow {
+  shard: number;
+  id: number;
+  kind: string;
+  instanceId: string;
+  fact: Json;
+}
+
+/** One start that the lane may not write itself: it has a key, or its shard belongs to another node. */
+export interface BirthRow {
+  shard: number;
+  id: string;
+  namespace: string;
+  definitionId: string;
+  workflowId: string;
+  revision?: number;
+  priority: number;
+  correlationId?: string;
+  startedBy?: string;
+  input: Json;
+  /** The input as JSON text, or a reference to a payload. */
+  inputText: string;
+  payloadIds: string[];
+  key?: string;
+  keyShard: number;
+  requestHash: string;
+}
+
+export type BirthAnswer =
+  | { outcome: "created"; shard: number; inboxId: number; at: number }
+  | { outcome: "exists"; instanceId: string; definitionId: string; requestHash: string; createdAt: number }
+  | { outcome: "stale" }
+  /** Another transaction that is still open holds the key. */
+  | { outcome: "busy" };
+
+export interface Store {
+  /** The number of shards, and the store's time. */
+  open(): Promise<{ shards: number; now: number }>;
+  close(): Promise<void>;
+
+  register(node: {
+    nodeId: string;
+    name: string;
+    version: string;
+    leaseMs: number;
+    roles: string[];
+    tasks: string[];
+    endpoints: Record<string, string>;
+  }): Promise<void>;
+  /** Extends the node's lease; false when it is not registered (any more). */
+  beat(what: { nodeId: string; leaseMs: number; draining: boolean }): Promise<boolean>;
+  /** Marks the node as gone in an orderly way. */
+  deregister(nodeId: string): Promise<void>;
+  cluster(): Promise<ClusterView>;
+
+  openLane(lane: { laneId: string; nodeId: string }): Promise<void>;
+  /** Frees the lane's shards and closes it; waits for a flush under way. */
+  abandonLane(laneId: string): Promise<void>;
+  /** Closes the lanes of a node whose lease has run out and whose beat is still `beat`; −1 when it lives. */
+  closeLanes(what: { nodeId: string; beat: number }): Promise<number>;
+  /** Undefined when the shard is not free or somebody else is at it. */
+  acquire(what: { shard: number; laneId: string; nodeId: string }): Promise<Acquired | undefined>;
+  /** Notes which instance is being folded, so that one that kills its node is found. */
+  noteFolding(what: { shard: number; instanceId: string | null }): Promise<void>;
+
+  flush(batch: FlushBatch): Promise<FlushAnswer>;
+
+  /** Instances that have work to do, in the order of (shard, id), after the given one. */
+  readyInstances(what: { shard: number; after: string | null; limit: number }): Promise<StoredInstance[]>;
+  instances(ids: { shard: number; id: string }[]): Promise<StoredInstance[]>;
+  /** Ids of instances with a step that waits for a handler of one of these tasks. */
+  awaitingTasks(what: { shards: number[]; taskIds: string[]; limit: number }): Promise<{ shard: number; id: string }[]>;
+  /** Timers with `floor <= dueAt < until`, at most `limitPerShard` of each shard, soonest first within a shard. */
+  timers(what: { shards: { shard: number; floor: number }[]; until: number; limitPerShard: number }): Promise<TimerRow[]>;
+  /** Rows with `id > floor`, at most `limitPerShard` of each shard, in the order of their ids within a shard. */
+  inbox(what: { shards: { shard: number; floor: number }[]; limitPerShard: number }): Promise<InboxRow[]>;
+
+  accept(births: BirthRow[]): Promise<BirthAnswer[]>;
+  /** Puts facts into inboxes of shards of other nodes. */
+  post(rows: { shard: number; kind: string; instanceId: string; fact: Json }[]): Promise<void>;
+  savePayload(payload: { shard: number; id: string; instanceId: string; body: string }): Promise<void>;
+  payloads(ids: { shard: number; id: string }[]): Promise<Map<string, Json>>;
+
+  /** Statuses of those instances that exist. */
+  statuses(ids: { shard: number; id: string }[]): Promise<Map<string, { status: InstanceStatus; version: number; lastSeq: number }>>;
+
+  /** Tells other nodes where to look; may be lost. */
+  hint(hint: Hint): Promise<void>;
+  onHint(listener: (hint: Hint) => void): void;
+}
+
+export interface Hint {
+  /** Shards whose inbox has something new. */
+  inbox?: number[];
+  /** Leases changed. */
+  leases?: boolean;
+  /** Instances that changed, for those who watch them. */
+  instances?: string[];
+}

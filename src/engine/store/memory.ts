@@ -1,0 +1,68 @@
+/**
+ * The store in memory: a second implementation of the contract, for the simulation. Many stores, one for each node, can
+ * stand on one database. Every call takes effect at once and as a whole; time, loss and delay are put around it by the
+ * simulation. It refuses what PostgreSQL refuses.
+ */
+
+import { type Hint, type Store, StoreError } from "./contract.ts";
+import { flush } from "./memory/flush.ts";
+import * as intake from "./memory/intake.ts";
+import * as leases from "./memory/leases.ts";
+import * as reads from "./memory/reads.ts";
+import type { Tables } from "./memory/tables.ts";
+
+export { holdKey } from "./memory/intake.ts";
+export { createMemoryDatabase, type MemoryDatabaseOptions, type Tables } from "./memory/tables.ts";
+
+export function createMemoryStore(tables: Tables): Store {
+  let closed = false;
+  const own = new Set<(hint: Hint) => void>();
+
+  /** Runs a call; a closed store fails as a lost connection does before anything was sent. */
+  function call<T>(run: () => T): Promise<T> {
+    if (closed) return Promise.reject(new StoreError("the store is closed", { fault: "transient" }));
+    try {
+      return Promise.resolve(run());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  return {
+    open: () => call(() => ({ shards: tables.shards, now: tables.now() })),
+    close: async () => {
+      closed = true;
+      for (const listener of own) tables.listeners.delete(listener);
+      own.clear();
+    },
+    register: (node) => call(() => leases.register(tables, node)),
+    beat: (what) => call(() => leases.beat(tables, what)),
+    deregister: (nodeId) => call(() => leases.deregister(tables, nodeId)),
+    cluster: () => call(() => leases.cluster(tables)),
+    openLane: (lane) => call(() => leases.openLane(tables, lane)),
+    abandonLane: (laneId) => call(() => leases.abandonLane(tables, laneId)),
+    closeLanes: (what) => call(() => leases.closeLanes(tables, what)),
+    acquire: (what) => call(() => leases.acquire(tables, what)),
+    noteFolding: (what) => call(() => leases.noteFolding(tables, what)),
+    flush: (batch) => call(() => flush(tables, batch)),
+    readyInstances: (what) => call(() => reads.readyInstances(tables, what)),
+    instances: (ids) => call(() => reads.instances(tables, ids)),
+    awaitingTasks: (what) => call(() => reads.awaitingTasks(tables, what)),
+    timers: (what) => call(() => reads.timers(tables, what)),
+    inbox: (what) => call(() => reads.inbox(tables, what)),
+    accept: (births) => call(() => intake.accept(tables, births)),
+    post: (rows) => call(() => void intake.post(tables, rows)),
+    savePayload: (payload) => call(() => intake.savePayload(tables, payload)),
+    payloads: (ids) => call(() => reads.payloads(tables, ids)),
+    statuses: (ids) => call(() => reads.statuses(tables, ids)),
+    hint: (hint) =>
+      call(() => {
+        const text = JSON.stringify(hint);
+        for (const listener of tables.listeners) listener(JSON.parse(text) as Hint);
+      }),
+    onHint(listener) {
+      own.add(listener);
+      tables.listeners.add(listener);
+    },
+  };
+}

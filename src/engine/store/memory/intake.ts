@@ -1,0 +1,124 @@
+/** What outsiders bring, on memory tables: starts with their keys, inbox rows, payloads. */
+
+import type { Json } from "../../machine/definition.ts";
+import type { BirthAnswer, BirthRow } from "../contract.ts";
+import * as check from "./refusals.ts";
+import { keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";
+
+/** All or none, as one transaction; a batch that meets a key of another open transaction is answered one by one. */
+export function accept(tables: Tables, births: BirthRow[]): BirthAnswer[] {
+  const heads = births.filter((birth) => birth.revision !== undefined);
+  if (heads.some((head) => tables.isStale({ ...head, revision: head.revision! }))) return births.map(() => ({ outcome: "stale" }));
+  for (const birth of births) refuseBirth(tables, birth);
+  return births.map((birth) => acceptOne(tables, birth));
+}
+
+function refuseBirth(tables: Tables, birth: BirthRow): void {
+  const { inputText, input: _, ...rest } = birth;
+  check.parseJson(JSON.stringify(rest));
+  check.parseJson(inputText);
+  check.uuid(birth.id);
+  check.uuid(birth.definitionId);
+  requirePartition(tables, birth.id);
+  for (const text of [birth.workflowId, birth.correlationId, birth.startedBy, birth.key]) {
+    if (text !== undefined) check.varchar(text, 255);
+  }
+  if (tables.instances.has(rowKey(birth.shard, birth.id))) check.refuse("duplicate key value: workflow_instances (23505)");
+}
+
+function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
+  const at = tables.now();
+  if (birth.key !== undefined) {
+    const key = keyKey({ ...birth, key: birth.key });
+    if (tables.heldKeys.has(key)) return { outcome: "busy" };
+    const first = tables.keys.get(key);
+    if (first !== undefined) return { outcome: "exists", ...first };
+    tables.keys.set(key, {
+      instanceId: birth.id,
+      definitionId: birth.definitionId,
+      requestHash: birth.requestHash,
+      createdAt: at,
+    });
+  }
+  tables.instances.set(rowKey(birth.shard, birth.id), {
+    shard: birth.shard,
+    id: birth.id,
+    namespace: birth.namespace,
+    definitionId: birth.definitionId,
+    workflowId: birth.workflowId,
+    status: "CREATED",
+    ready: false,
+    priority: birth.priority,
+    currentStepId: null,
+    awaitingTaskId: null,
+    correlationId: birth.correlationId ?? null,
+    startedBy: birth.startedBy ?? null,
+    version: 1,
+    stateSeq: 0,
+    input: birth.inputText,
+    state: null,
+    output: null,
+    error: null,
+    cancelation: null,
+    compensationState: null,
+    parked: null,
+    startedAt: at,
+    completedAt: null,
+  });
+  tables.transitions.push({
+    shard: birth.shard,
+    entityId: birth.id,
+    entityType: "workflow",
+    from: null,
+    to: "CREATED",
+    event: "workflow_created",
+    data: null,
+    at,
+  });
+  for (const id of birth.payloadIds) {
+    const payload = tables.payloads.get(rowKey(birth.shard, id));
+    if (payload !== undefined) payload.claimed = true;
+  }
+  const [inboxId] = post(tables, [{ shard: birth.shard, kind: "START", instanceId: birth.id, fact: {} }]);
+  return { outcome: "created", shard: birth.shard, inboxId: inboxId!, at };
+}
+
+export function post(
+  tables: Tables,
+  rows: { shard: number; kind: string; instanceId: string; fact: Json }[],
+): number[] {
+  for (const row of rows) {
+    check.parseJson(JSON.stringify(row));
+    check.smallint(row.shard);
+    check.uuid(row.instanceId);
+  }
+  return rows.map(({ shard, kind, instanceId, fact }) => {
+    const id = tables.nextInboxId++;
+    tables.inbox.set(id, { shard, id, kind, instanceId, fact: JSON.stringify(fact) });
+    return id;
+  });
+}
+
+export function savePayload(tables: Tables, payload: { shard: number; id: string; instanceId: string; body: string }): void {
+  check.parseJson(payload.body);
+  const key = rowKey(payload.shard, check.uuid(payload.id));
+  if (tables.payloads.has(key)) return;
+  const { shard, instanceId, body } = payload;
+  tables.payloads.set(key, { shard, instanceId: check.uuid(instanceId), body, claimed: false });
+}
+
+/**
+ * Holds a key as another open transaction would that has inserted it and not committed; starts with it are `busy`.
+ * The result ends that transaction: with a first start the key is taken, without it was rolled back.
+ */
+export function holdKey(
+  tables: Tables,
+  row: { keyShard: number; namespace: string; workflowId: string; key: string },
+): (first?: { instanceId: string; definitionId: string; requestHash: string }) => void {
+  const key = keyKey(row);
+  tables.heldKeys.add(key);
+  return (first) => {
+    tables.heldKeys.delete(key);
+    if (first !== undefined) tables.keys.set(key, { ...first, createdAt: tables.now() });
+  };
+}

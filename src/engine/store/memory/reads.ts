@@ -1,0 +1,126 @@
+/** What the owner of a shard reads, from memory tables. Every answer is a copy. */
+
+import type { Json } from "../../machine/definition.ts";
+import type { Cancellation, InstanceStatus } from "../../machine/state.ts";
+import { putInPlace, referencesIn } from "../../payloads.ts";
+import type { ErrorInfo } from "../../task.ts";
+import type { InboxRow, StoredInstance, TimerRow } from "../contract.ts";
+import { type InstanceRow, rowKey, type Tables } from "./tables.ts";
+
+export function readyInstances(
+  tables: Tables,
+  { shard, after, limit }: { shard: number; after: string | null; limit: number },
+): StoredInstance[] {
+  return [...tables.instances.values()]
+    .filter((row) => row.shard === shard && row.ready && (after === null || row.id > after))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, limit)
+    .map((row) => toStored(tables, row));
+}
+
+export function instances(tables: Tables, ids: { shard: number; id: string }[]): StoredInstance[] {
+  return known(tables, ids).map((row) => toStored(tables, row));
+}
+
+function known(tables: Tables, ids: { shard: number; id: string }[]): InstanceRow[] {
+  return ids.map(({ shard, id }) => tables.instances.get(rowKey(shard, id))).filter((row) => row !== undefined);
+}
+
+function toStored(tables: Tables, row: InstanceRow): StoredInstance {
+  const steps = tables.steps.get(row.id) ?? [];
+  const stored: StoredInstance = {
+    shard: row.shard,
+    id: row.id,
+    namespace: row.namespace,
+    definitionId: row.definitionId,
+    workflowId: row.workflowId,
+    status: row.status,
+    ready: row.ready,
+    priority: row.priority,
+    correlationId: row.correlationId,
+    startedBy: row.startedBy,
+    version: row.version,
+    input: JSON.parse(row.input) as Json,
+    state: parsed<Json>(row.state),
+    stateSeq: row.stateSeq,
+    output: parsed<Json>(row.output),
+    error: parsed<ErrorInfo>(row.error),
+    cancelation: parsed<Cancellation>(row.cancelation),
+    parked: row.parked !== null,
+    startedAt: row.startedAt,
+    completedAt: row.completedAt,
+    entries: steps
+      .filter((step) => step.entry.seq > row.stateSeq)
+      .map((step) => structuredClone(step.entry))
+      .sort((a, b) => a.seq - b.seq),
+    references: new Map(),
+  };
+  const found = payloads(tables, referencesIn(stored).map((id) => ({ shard: stored.shard, id })));
+  for (const [id, value] of found) stored.references.set(value, id);
+  return found.size === 0 ? stored : putInPlace(stored, found);
+}
+
+function parsed<T>(text: string | null): T | null {
+  return text === null ? null : (JSON.parse(text) as T);
+}
+
+export function awaitingTasks(
+  tables: Tables,
+  { shards, taskIds, limit }: { shards: number[]; taskIds: string[]; limit: number },
+): { shard: number; id: string }[] {
+  return [...tables.instances.values()]
+    .filter((row) => !row.ready && shards.includes(row.shard) && row.awaitingTaskId !== null && taskIds.includes(row.awaitingTaskId))
+    .sort((a, b) => a.shard - b.shard || (a.id < b.id ? -1 : 1))
+    .slice(0, limit)
+    .map(({ shard, id }) => ({ shard, id }));
+}
+
+export function timers(
+  tables: Tables,
+  { shards, until, limitPerShard }: { shards: { shard: number; floor: number }[]; until: number; limitPerShard: number },
+): TimerRow[] {
+  const order = (row: TimerRow) => `${row.instanceId} ${row.key}`;
+  return shards.flatMap(({ shard, floor }) =>
+    [...tables.timers.values()]
+      .filter((row) => row.shard === shard && row.dueAt >= floor && row.dueAt < until)
+      .sort((a, b) => a.dueAt - b.dueAt || (order(a) < order(b) ? -1 : 1))
+      .slice(0, limitPerShard)
+      .map((row) => ({ ...row })),
+  );
+}
+
+export function inbox(
+  tables: Tables,
+  { shards, limitPerShard }: { shards: { shard: number; floor: number }[]; limitPerShard: number },
+): InboxRow[] {
+  return [...shards]
+    .sort((a, b) => a.shard - b.shard)
+    .flatMap(({ shard, floor }) =>
+      [...tables.inbox.values()]
+        .filter((row) => row.shard === shard && row.id > floor)
+        .sort((a, b) => a.id - b.id)
+        .slice(0, limitPerShard)
+        .map((row) => ({ ...row, fact: JSON.parse(row.fact) as Json })),
+    );
+}
+
+export function payloads(tables: Tables, ids: { shard: number; id: string }[]): Map<string, Json> {
+  const found = new Map<string, Json>();
+  for (const { shard, id } of ids) {
+    const payload = tables.payloads.get(rowKey(shard, id));
+    if (payload !== undefined) found.set(id, JSON.parse(payload.body) as Json);
+  }
+  return found;
+}
+
+export function statuses(
+  tables: Tables,
+  ids: { shard: number; id: string }[],
+): Map<string, { status: InstanceStatus; version: number; lastSeq: number }> {
+  return new Map(
+    known(tables, ids).map((row) => {
+      const seqs = (tables.steps.get(row.id) ?? []).map((step) => step.entry.seq);
+      return [row.id, { status: row.status, version: row.version, lastSeq: Math.max(0, ...seqs) }];
+    }),
+  );
+}

@@ -1,0 +1,349 @@
+/** The store on PostgreSQL. One connection of its own for the flushes, one for hints, the pool for the rest. */
+
+import {
+  type Connection,
+  type Database,
+  isConnectionLost,
+  isDataError,
+  isTransient,
+  sqlStateOf,
+} from "../../foundation/database/index.ts";
+import type { Logger } from "../../foundation/log.ts";
+import type { Json } from "../machine/definition.ts";
+import type { InstanceStatus, JournalEntry } from "../machine/state.ts";
+import { putInPlace, referencesIn } from "../payloads.ts";
+import * as lanes from "../queries/lanes.ts";
+import * as work from "../queries/work.ts";
+import {
+  type Acquired,
+  type BirthAnswer,
+  type BirthRow,
+  type ClusterView,
+  type FlushAnswer,
+  type FlushBatch,
+  type Hint,
+  type InboxRow,
+  type Store,
+  StoreError,
+  type StoredInstance,
+  type TimerRow,
+} from "./contract.ts";
+
+const hintChannel = "millrace_hint";
+const zeroId = "00000000-0000-0000-0000-000000000000";
+
+export interface PostgresStoreOptions {
+  database: Database;
+  log: Logger;
+}
+
+export function createPostgresStore({ database, log }: PostgresStoreOptions): Store {
+  let flushing: Connection | undefined;
+  let listening: Connection | undefined;
+  let closed = false;
+  const hintListeners: ((hint: Hint) => void)[] = [];
+
+  /** The flush line is opened anew after it was lost; the lane sends its batch again. */
+  async function flushLine(): Promise<Connection> {
+    if (flushing?.alive === true) return flushing;
+    flushing = await database.connect();
+    return flushing;
+  }
+
+  /** LISTEN does not come back by itself. Hints that came meanwhile are lost, so everyone is told to look. */
+  async function listen(): Promise<void> {
+    while (!closed) {
+      try {
+        const line = await database.connect();
+        if (closed) {
+          await line.close();
+          return;
+        }
+        listening = line;
+        const lost = new Promise<void>((resolve) => line.onLost(() => resolve()));
+        await line.listen(hintChannel, (payload) => tell(parseHint(payload)));
+        tell({ leases: true, inbox: [] });
+        await lost;
+      } catch (error) {
+        log.debug({ err: error }, "hints are not heard; polling goes on");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 500).unref());
+    }
+  }
+
+  function tell(hint: Hint | undefined): void {
+    if (hint === undefined) return;
+    for (const listener of hintListeners) listener(hint);
+  }
+
+  const store: Store = {
+    async open() {
+      const rows = await guard(() => database.query<{ shards: number; now: number }>(lanes.readSettings));
+      await guard(() => database.query(lanes.ensurePartitions));
+      void listen();
+      return rows[0]!;
+    },
+
+    async close() {
+      closed = true;
+      await Promise.all([flushing?.close(), listening?.close()]);
+    },
+
+    async register(node) {
+      const capabilities = { roles: node.roles, tasks: node.tasks };
+      const metadata = { name: node.name, pid: process.pid };
+      await guard(() =>
+        database.execute(lanes.registerNode, [
+          node.nodeId,
+          node.version,
+          JSON.stringify(capabilities),
+          JSON.stringify(node.endpoints),
+          JSON.stringify(metadata),
+          node.leaseMs,
+        ]),
+      );
+    },
+
+    async beat({ nodeId, leaseMs, draining }) {
+      const [row] = await guard(() => database.query<{ registered: boolean }>(lanes.beat, [nodeId, leaseMs, draining]));
+      return row!.registered;
+    },
+
+    async deregister(nodeId) {
+      await guard(() => database.execute(lanes.deregisterNode, [nodeId]));
+    },
+
+    async cluster() {
+      const [row] = await guard(() => database.query<ClusterView>(lanes.readCluster));
+      return row!;
+    },
+
+    async openLane({ laneId, nodeId }) {
+      await guard(() => database.execute(lanes.openLane, [laneId, nodeId]));
+    },
+
+    async abandonLane(laneId) {
+      await guard(() => database.query(lanes.abandonLane, [laneId]));
+    },
+
+    async closeLanes({ nodeId, beat }) {
+      return guard(async () => {
+        const line = await database.connect();
+        // A backend whose client is paused holds the lane's lock for ever; whoever blocks is ended.
+        const rescue = setTimeout(() => void database.query(lanes.endBlockers, [line.backendPid]).catch(() => {}), 700);
+        try {
+          const [row] = await line.query<{ closed: number }>(lanes.closeLanes, [nodeId, beat]);
+          return row!.closed;
+        } finally {
+          clearTimeout(rescue);
+          await line.close();
+        }
+      });
+    },
+
+    async acquire({ shard, laneId, nodeId }) {
+      const rows = await guard(() => database.query<Acquired>(lanes.acquireShard, [shard, laneId, nodeId]));
+      return rows[0];
+    },
+
+    async noteFolding({ shard, instanceId }) {
+      await guard(() => database.execute(lanes.noteFolding, [shard, instanceId]));
+    },
+
+    async flush(batch) {
+      return guard(async () => {
+        const line = await flushLine();
+        const [row] = await line.query<FlushAnswer>(lanes.flush, flushValues(batch));
+        return row!;
+      }, "unknown");
+    },
+
+    async readyInstances({ shard, after, limit }) {
+      const rows = await guard(() => database.query<RawInstance>(work.readReady, [shard, after ?? zeroId, limit]));
+      return Promise.all(rows.map((row) => withPayloads(store, row)));
+    },
+
+    async instances(ids) {
+      if (ids.length === 0) return [];
+      const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
+      const rows = await guard(() => database.query<RawInstance>(work.readInstances, values));
+      return Promise.all(rows.map((row) => withPayloads(store, row)));
+    },
+
+    async awaitingTasks({ shards, taskIds, limit }) {
+      if (shards.length === 0 || taskIds.length === 0) return [];
+      return guard(() => database.query<{ shard: number; id: string }>(work.readAwaiting, [shards, taskIds, limit]));
+    },
+
+    async timers({ shards, until, limitPerShard }) {
+      if (shards.length === 0) return [];
+      const values = [shards.map((s) => s.shard), shards.map((s) => s.floor), until, limitPerShard];
+      const rows = await guard(() => database.query<TimerRow>(work.readTimers, values));
+      return rows.map((row) => ({ ...row, dueAt: Math.round(row.dueAt) }));
+    },
+
+    async inbox({ shards, limitPerShard }) {
+      if (shards.length === 0) return [];
+      const values = [shards.map((s) => s.shard), shards.map((s) => s.floor), limitPerShard];
+      return guard(() => database.query<InboxRow>(work.readInbox, values));
+    },
+
+    async accept(births) {
+      try {
+        return await guard(() => acceptAll(database, births));
+      } catch (error) {
+        if (!(error instanceof StoreError) || !error.locked || births.length === 0) throw error;
+        if (births.length === 1) return [{ outcome: "busy" }];
+        const answers: BirthAnswer[] = [];
+        for (const birth of births) answers.push(...(await store.accept([birth])));
+        return answers;
+      }
+    },
+
+    async post(rows) {
+      if (rows.length === 0) return;
+      const encoded = JSON.stringify(rows.map((row) => [row.shard, row.kind, row.instanceId, row.fact]));
+      await guard(() => database.execute(work.postInbox, [encoded]));
+    },
+
+    async savePayload({ shard, id, instanceId, body }) {
+      await guard(() => database.execute(work.savePayload, [shard, id, instanceId, body]));
+    },
+
+    async payloads(ids) {
+      if (ids.length === 0) return new Map();
+      const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
+      const rows = await guard(() => database.query<{ id: string; body: Json }>(work.readPayloads, values));
+      return new Map(rows.map((row) => [row.id, row.body]));
+    },
+
+    async statuses(ids) {
+      if (ids.length === 0) return new Map();
+      const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
+      const rows = await guard(() =>
+        database.query<{ id: string; status: InstanceStatus; version: number; lastSeq: number }>(work.readStatuses, values),
+      );
+      return new Map(rows.map(({ id, ...rest }) => [id, rest]));
+    },
+
+    async hint(hint) {
+      await guard(() => database.query(lanes.notify, [hintChannel, JSON.stringify(hint)]));
+    },
+
+    onHint(listener) {
+      hintListeners.push(listener);
+    },
+  };
+  return store;
+}
+
+function flushValues(batch: FlushBatch): unknown[] {
+  return [
+    batch.laneId,
+    batch.seq,
+    batch.nodeId,
+    `{${batch.shards.join(",")}}`,
+    batch.latest ?? null,
+    batch.starts ?? null,
+    batch.changes ?? null,
+    batch.steps ?? null,
+    batch.transitions ?? null,
+    batch.extras ?? null,
+  ];
+}
+
+async function acceptAll(database: Database, births: BirthRow[]): Promise<BirthAnswer[]> {
+  if (births.length === 0) return [];
+  const rows = births.map(
+    (b) =>
+      `${JSON.stringify([b.shard, b.id, b.namespace, b.definitionId, b.workflowId, b.priority, b.correlationId ?? null, b.startedBy ?? null, null]).slice(0, -1)},${b.inputText},${JSON.stringify([b.key ?? null, b.keyShard, b.requestHash, b.revision ?? null, b.payloadIds]).slice(1)}`,
+  );
+  const heads = births.filter((b) => b.revision !== undefined).map((b) => [b.namespace, b.workflowId, b.revision]);
+  const answers = await database.query<{ instanceId: string; outcome: string; shard: number; inboxId: number; at: number }>(
+    work.acceptStarts,
+    [`[${rows.join(",")}]`, heads.length === 0 ? null : JSON.stringify(heads)],
+  );
+  const byId = new Map(answers.map((answer) => [answer.instanceId, answer]));
+  const taken = births.filter((b) => byId.get(b.id)?.outcome === "exists");
+  const firsts = taken.length === 0 ? new Map<string, BirthAnswer>() : await readFirsts(database, taken);
+  return births.map((birth): BirthAnswer => {
+    const answer = byId.get(birth.id);
+    if (answer === undefined) throw new StoreError(`no answer for start ${birth.id}`, { fault: "defect" });
+    if (answer.outcome === "stale") return { outcome: "stale" };
+    if (answer.outcome === "created") {
+      return { outcome: "created", shard: answer.shard, inboxId: answer.inboxId, at: answer.at };
+    }
+    // The transaction that held the key may have rolled back between our two statements.
+    return firsts.get(birth.id) ?? { outcome: "busy" };
+  });
+}
+
+async function readFirsts(database: Database, taken: BirthRow[]): Promise<Map<string, BirthAnswer>> {
+  const keys = JSON.stringify(taken.map((b) => [b.keyShard, b.namespace, b.workflowId, b.key]));
+  const rows = await database.query<{
+    n: number;
+    instanceId: string;
+    definitionId: string;
+    requestHash: string;
+    createdAt: number;
+  }>(work.firstStarts, [keys]);
+  return new Map(rows.map(({ n, ...first }) => [taken[n - 1]!.id, { outcome: "exists", ...first }]));
+}
+
+interface RawInstance extends Omit<StoredInstance, "entries" | "references"> {
+  entries: unknown[][] | null;
+  hasPayloads: boolean;
+}
+
+function toStored({ hasPayloads: _, ...raw }: RawInstance): StoredInstance {
+  return {
+    ...raw,
+    startedAt: Math.round(raw.startedAt),
+    completedAt: raw.completedAt === null ? null : Math.round(raw.completedAt),
+    entries: (raw.entries ?? []).map(toEntry),
+    references: new Map(),
+  };
+}
+
+/** Puts large values in the place of their references. Few instances have any. */
+async function withPayloads(store: Store, raw: RawInstance): Promise<StoredInstance> {
+  const stored = toStored(raw);
+  if (!raw.hasPayloads) return stored;
+  const found = await store.payloads(referencesIn(stored).map((id) => ({ shard: stored.shard, id })));
+  for (const [id, value] of found) stored.references.set(value, id);
+  return putInPlace(stored, found);
+}
+
+/** Columns in the order of `entriesColumn`; SQL null is absent. */
+function toEntry(row: unknown[]): JournalEntry {
+  const [seq, path, stepId, type, attempt, status, input, output, error, outcome, startedAt, completedAt] = row;
+  const entry = { seq, path, stepId, type, attempt, status, startedAt: Math.round(startedAt as number) } as JournalEntry;
+  if (input !== null) entry.input = input as Json;
+  if (output !== null || status === "COMPLETED") entry.output = output as Json;
+  if (error !== null) entry.error = error as JournalEntry["error"] & object;
+  if (outcome !== null) entry.outcome = outcome as JournalEntry["outcome"] & object;
+  if (completedAt !== null) entry.completedAt = Math.round(completedAt as number);
+  return entry;
+}
+
+function parseHint(payload: string): Hint | undefined {
+  try {
+    return JSON.parse(payload) as Hint;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names what went wrong in the words of the contract. `lost`: what a lost connection means for this call. */
+async function guard<T>(call: () => Promise<T>, lost: "unknown" | "transient" = "transient"): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    const locked = sqlStateOf(error) === "55P03";
+    if (isConnectionLost(error)) throw new StoreError(message, { fault: lost, cause: error });
+    if (isTransient(error)) throw new StoreError(message, { fault: "transient", locked, cause: error });
+    throw new StoreError(message, { fault: isDataError(error) ? "data" : "defect", cause: error });
+  }
+}

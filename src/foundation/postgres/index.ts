@@ -1,0 +1,7 @@
+export { binariesRoot } from "./binaries.ts";
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  runningPostgresUrl,
+  startEmbeddedPostgres,
+} from "./embedded.ts";
