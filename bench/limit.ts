@@ -16,7 +16,7 @@ import { counted, perWorkflow } from "./support/cost.ts";
 import * as sql from "./support/queries.ts";
 import type { BenchDatabase } from "./support/server.ts";
 import { percentile } from "./support/statistics.ts";
-import { definition, inputOf, namespace, outputOf, stepIds } from "./support/workload.ts";
+import { inputOf, namespace, outputOf, stepIds, threeSteps } from "./support/workload.ts";
 
 /** What one commit of one workflow writes, as JSON text. */
 interface RowSet {
@@ -173,7 +173,7 @@ function prepare(order: number, shards: number): RowSet[] {
     id,
     namespace,
     definitionId,
-    workflowId: definition.workflowId,
+    workflowId: threeSteps.workflowId,
     status: "RUNNING",
     priority: 5,
     currentStepId: stepIds[0],

@@ -9,14 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InstanceView, Millrace } from "millrace";
 import { parse } from "yaml";
 import { type Delivery, readDeliveries } from "./github_triage/deliveries.ts";
-
-export interface ExampleOrder {
-  order: { orderId: string } & Record<string, unknown>;
-  /** What the customer does after ordering. */
-  then: "pay" | "nothing" | "cancel";
-  /** How it must end; `outcome` is the output's, or the error's code. */
-  ending: { status: string; outcome: string };
-}
+import { type ExampleOrder, orders } from "./orders/orders.ts";
 
 export interface ExampleResult {
   workflowId: string;
@@ -52,12 +45,8 @@ export async function readExampleDefinitions(): Promise<Record<string, unknown>[
   );
 }
 
-export async function readOrders(): Promise<ExampleOrder[]> {
-  return JSON.parse(await readFile(new URL("orders/orders.json", import.meta.url), "utf8"));
-}
-
 export async function runExamples({ millrace, onProgress = () => {} }: ExamplesOptions): Promise<ExamplesRun> {
-  const [deliveries, orders] = await Promise.all([readDeliveries(), readOrders()]);
+  const deliveries = await readDeliveries();
   const examples = [
     { workflowId: "github-triage", items: deliveries.map((delivery) => () => triage(millrace, delivery)) },
     { workflowId: "order-fulfilment", items: orders.map((order) => () => fulfil(millrace, order)) },
@@ -102,7 +91,7 @@ async function triage(millrace: Millrace, { name, kind, payload }: Delivery): Pr
 }
 
 /** Places the order and does what its customer does. */
-async function fulfil(millrace: Millrace, { order, then }: ExampleOrder): Promise<InstanceView> {
+async function fulfil(millrace: Millrace, { order, customerThen }: ExampleOrder): Promise<InstanceView> {
   const { orderId } = order;
   const { instanceId } = await millrace.startInstance({
     definitionId: "order-fulfilment",
@@ -111,10 +100,10 @@ async function fulfil(millrace: Millrace, { order, then }: ExampleOrder): Promis
     idempotencyKey: `example-${orderId}`,
   });
   try {
-    if (then === "pay") {
+    if (customerThen === "pay") {
       const payload = { orderId, receipt: `receipt-${orderId.slice("order-".length)}` };
       await millrace.signal(instanceId, { type: "payment.settled", payload, idempotencyKey: `example-pay-${orderId}` });
-    } else if (then === "cancel") {
+    } else if (customerThen === "cancel") {
       await untilItWaits(millrace, instanceId);
       await millrace.cancel(instanceId, { reason: "The customer changed their mind" });
     }

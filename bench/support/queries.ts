@@ -6,6 +6,11 @@ export const createDatabaseText = (what: { name: string; template: string }): st
   `create database ${what.name} template ${what.template}`;
 export const dropDatabaseText = (name: string): string => `drop database if exists ${name} with (force)`;
 
+export const countConnections = statement(
+  "bench.count_connections",
+  "select count(*)::int as connections from pg_stat_activity where datname = $1 and backend_type = 'client backend'",
+);
+
 /** WAL is read again to count commits, so it must outlive a checkpoint in the middle of a run. */
 export const prepareServerTexts: readonly string[] = [
   "alter system set shared_preload_libraries = 'pg_stat_statements'",
@@ -115,7 +120,7 @@ export const countResting = statement(
 );
 
 /**
- * Copies one sleeping instance $2 times with all that belongs to it, under new ids on all shards: its row, its journal,
+ * Copies one sleeping instance $2 times, counted from $3, with all that belongs to it, under new ids on all shards: its row, its journal,
  * its timer, its wait, its transitions. Only ids and shards differ from what the engine wrote. Ids carry times of the
  * last hour.
  */
@@ -127,7 +132,7 @@ export const copySleeper = statement(
          (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - 3600000 + n * 3600000 / $2::bigint), 12, '0') || '7'
            || substr(noise, 1, 3) || '8' || substr(noise, 4, 12)
            || lpad(to_hex((('x' || substr(noise, 16, 3))::bit(12)::int & 3072) | slot), 3, '0'))::uuid as id
-       from settings, (select n, md5($1::text || n::text) as noise, (random() * 1023)::int as slot from generate_series(1, $2::bigint) n) g
+       from settings, (select n, md5($1::uuid::text || ($3::bigint + n)::text) as noise, (random() * 1023)::int as slot from generate_series(1, $2::bigint) n) g
        order by 1, 3),
      instances as (
        insert into workflow_orchestrator_service.workflow_instances
@@ -166,3 +171,9 @@ export const copySleeper = statement(
 
 /** After a load in bulk: what autovacuum and the checkpointer would do in the middle of the first run. */
 export const settleTexts: readonly string[] = ["vacuum analyze", "checkpoint"];
+
+export const countCompleted = statement(
+  "bench.count_completed",
+  `select count(*)::int as completed from workflow_orchestrator_service.workflow_instances
+   where id = any ($1::uuid[]) and status = 'COMPLETED'`,
+);

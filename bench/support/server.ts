@@ -4,6 +4,7 @@
  */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Database, migrateUp } from "../../src/foundation/database/index.ts";
 import { silentLogger } from "../../src/foundation/log.ts";
@@ -29,6 +30,9 @@ export interface BenchDatabase {
   url: string;
   drop(): Promise<void>;
 }
+
+const longestGoodbyeMs = 2_000;
+const goodbyePollMs = 10;
 
 const template = `millrace_bench_${process.pid}`;
 
@@ -70,10 +74,11 @@ async function serve(given: { kind: BenchServer["kind"]; url: string; close(): P
   const [server] = await admin.query<{ version: string }>(sql.readVersion);
   await admin.unnamed(sql.createDatabaseText({ name: template, template: "template0" }));
   const made = new Set<string>([template]);
-  await onDatabase(urlOf(given.url, template), (db) => migrateUp(db, { folder: process.env.BENCH_MIG }));
+  await onDatabase(urlOf(given.url, template), (db) => migrateUp(db));
 
   const drop = async (name: string): Promise<void> => {
     made.delete(name);
+    await untilLeft(admin, name);
     await admin.unnamed(sql.dropDatabaseText(name));
   };
   let count = 0;
@@ -94,6 +99,15 @@ async function serve(given: { kind: BenchServer["kind"]; url: string; close(): P
       await given.close();
     },
   };
+}
+
+/** Waits a moment for connections that were closed on this side; the server ends those that stay. */
+async function untilLeft(admin: Database, name: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < longestGoodbyeMs; waitedMs += goodbyePollMs) {
+    const [row] = await admin.query<{ connections: number }>(sql.countConnections, [name]);
+    if (row!.connections === 0) return;
+    await sleep(goodbyePollMs);
+  }
 }
 
 function urlOf(url: string, name: string): string {

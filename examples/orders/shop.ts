@@ -5,7 +5,6 @@
  * A handler may be called again for a step whose result was not recorded, always with the same `ctx.idempotencyKey`. Each
  * one here keeps what it did under that key and does it once.
  */
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TaskError, type TaskHandler } from "millrace";
 
@@ -15,6 +14,13 @@ interface Line {
 }
 
 type Stock = Record<string, { onHand: number; priceCents: number }>;
+
+export const openingStock: Readonly<Stock> = {
+  kettle: { onHand: 40, priceCents: 3_900 },
+  teapot: { onHand: 25, priceCents: 5_400 },
+  cup: { onHand: 200, priceCents: 850 },
+  samovar: { onHand: 2, priceCents: 64_900 },
+};
 
 export interface Books {
   stock: Stock;
@@ -37,8 +43,12 @@ const served = new Set(["AT", "CH", "DE", "ES", "FR", "IT", "NL", "PL"]);
 const carrierDesks = 2;
 
 export function openShop(): Shop {
-  const stock: Stock = JSON.parse(readFileSync(new URL("stock.json", import.meta.url), "utf8"));
-  const books: Books = { stock, reservations: new Map(), charges: new Map(), shipments: new Map() };
+  const books: Books = {
+    stock: structuredClone(openingStock),
+    reservations: new Map(),
+    charges: new Map(),
+    shipments: new Map(),
+  };
   return {
     books,
     tasks: {
@@ -90,7 +100,10 @@ function charge({ charges }: Books, input: Fields, key: string) {
   const amountCents = Number(input.amountCents);
   const limitCents = cardLimitsCents[card] ?? usualLimitCents;
   if (amountCents > limitCents) {
-    throw refusal("CARD_DECLINED", `The bank refuses ${euros(amountCents)}; the limit of ${card} is ${euros(limitCents)}`);
+    throw refusal(
+      "CARD_DECLINED",
+      `The bank refuses ${euros(amountCents)}; the limit of ${card} is ${euros(limitCents)}`,
+    );
   }
   charges.set(key, { orderId: String(input.orderId), amountCents, state: "taken" });
   return { chargeId: key, amountCents };

@@ -47,7 +47,11 @@ export function createClient({ url, key, namespace, signal }: ClientOptions): Cl
     ...(namespace !== undefined && { "x-millrace-namespace": namespace }),
   };
 
-  async function send(method: string, path: string, { query = {}, body, headers: more }: Request = {}): Promise<Response> {
+  async function send(
+    method: string,
+    path: string,
+    { query = {}, body, headers: more }: Request = {},
+  ): Promise<Response> {
     const target = new URL(path, url);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) target.searchParams.set(name, String(value));
@@ -66,8 +70,7 @@ export function createClient({ url, key, namespace, signal }: ClientOptions): Cl
   }
 
   async function get<T>(path: string, query?: Query): Promise<T> {
-    const body: T = await (await send("GET", path, { query })).json();
-    return body;
+    return (await (await send("GET", path, { query })).json()) as T;
   }
 
   return {
@@ -75,8 +78,7 @@ export function createClient({ url, key, namespace, signal }: ClientOptions): Cl
     get,
     async post<T>(path: string, request?: Request) {
       const response = await send("POST", path, request);
-      const body: T = await response.json();
-      return { status: response.status, body };
+      return { status: response.status, body: (await response.json()) as T };
     },
     async list<T>(path: string, query: Query, most: number) {
       const items: T[] = [];
@@ -104,7 +106,8 @@ export function createClient({ url, key, namespace, signal }: ClientOptions): Cl
 
 function unreachable(url: string, error: unknown): CommandError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const reason = cause instanceof Error ? cause.message || ("code" in cause ? String(cause.code) : cause.name) : String(cause);
+  const reason =
+    cause instanceof Error ? cause.message || ("code" in cause ? String(cause.code) : cause.name) : String(cause);
   return new CommandError(exitCodes.unreachable, `No server answers at ${url}: ${reason || "connection refused"}`, {
     hints: ["Start one with: npm start", "Or say where it is: MILLRACE_URL=http://host:port"],
   });
@@ -136,8 +139,7 @@ async function problemOf(response: Response): Promise<Problem | undefined> {
     await response.body?.cancel();
     return undefined;
   }
-  const problem: Problem = await response.json();
-  return problem;
+  return (await response.json()) as Problem;
 }
 
 function exitCodeOf(status: number): ExitCode {

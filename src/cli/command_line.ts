@@ -32,7 +32,9 @@ export async function runCommandLine(options: CommandLineOptions): Promise<numbe
     },
   });
   for (const command of [program, ...descendants(program)]) {
-    command.exitOverride().configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
     command.showHelpAfterError("(add --help for what there is)").configureHelp({ showGlobalOptions: true });
   }
   try {

@@ -12,9 +12,12 @@ export interface GlobalOptions {
 }
 
 /** The program that `millrace start` runs; `main.ts` hands it over, because it is made of every room. */
-export interface ProgramToStart {
-  (what: { settings: Settings; env: Record<string, string | undefined>; terminal: Terminal; log: Logger }): Promise<number>;
-}
+export type ProgramToStart = (what: {
+  settings: Settings;
+  env: Record<string, string | undefined>;
+  terminal: Terminal;
+  log: Logger;
+}) => Promise<number>;
 
 export interface CommandContext {
   readonly terminal: Terminal;

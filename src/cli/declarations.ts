@@ -123,7 +123,9 @@ function declareInstances(program: Command, context: CommandContext, { end }: De
     .option("--key <key>", "idempotency key: the same key again is the same start")
     .option("--priority <priority>", "LOW, MEDIUM, HIGH, CRITICAL or 1 to 10")
     .option("-w, --wait [duration]", "wait for the end, at most so long (default: PT60S)")
-    .action((ref: string, _, command: Command) => end(instances.startInstance(context, ref, command.optsWithGlobals())));
+    .action((ref: string, _, command: Command) =>
+      end(instances.startInstance(context, ref, command.optsWithGlobals())),
+    );
   group
     .command("list")
     .description("instances, the newest first")

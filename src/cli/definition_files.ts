@@ -29,7 +29,10 @@ export async function findDefinitionFiles(paths: readonly string[]): Promise<str
   return [...found];
 }
 
-export async function readDefinitionFile({ stdin }: Pick<CommandContext, "stdin">, path: string): Promise<DefinitionFile> {
+export async function readDefinitionFile(
+  { stdin }: Pick<CommandContext, "stdin">,
+  path: string,
+): Promise<DefinitionFile> {
   if (path === "-") {
     // JSON is YAML too.
     return { name: "(standard input)", parsed: parseDefinitionText(await readAll(stdin), "yaml") };

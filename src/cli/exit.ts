@@ -31,7 +31,11 @@ export class CommandError extends Error {
   /** What `--json` prints instead of the message: the server's problem document, where there is one. */
   readonly document: unknown;
 
-  constructor(exitCode: ExitCode, message: string, { hints = [], document }: { hints?: string[]; document?: unknown } = {}) {
+  constructor(
+    exitCode: ExitCode,
+    message: string,
+    { hints = [], document }: { hints?: string[]; document?: unknown } = {},
+  ) {
     super(message);
     this.exitCode = exitCode;
     this.hints = hints;

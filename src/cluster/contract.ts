@@ -19,7 +19,9 @@ export const nodeResponse = z
     draining: z.boolean().describe("It hands its shards over and takes no more."),
     freshness: z
       .enum(["fresh", "stale", "dead", "offline"])
-      .describe("By the age of the last heartbeat: up to 60 s fresh, up to 120 s stale, then dead; offline after a goodbye."),
+      .describe(
+        "By the age of the last heartbeat: up to 60 s fresh, up to 120 s stale, then dead; offline after a goodbye.",
+      ),
     leaseExpired: z.boolean().describe("Whether other nodes may take its shards over."),
     shards: z.array(z.int()).describe("The shards that it holds now."),
   })

@@ -1,7 +1,8 @@
 /** What other rooms and programs ask of the engine, and what they get. Instants are ISO 8601 text in UTC. */
 
 import type { Json } from "./machine/definition.ts";
-import type { InstanceStatus } from "./machine/state.ts";
+import type { Cancellation, InstanceStatus } from "./machine/state.ts";
+import type { ErrorInfo } from "./task.ts";
 
 /** A definition as the control plane resolved it for a start. */
 export interface ResolvedDefinition {
@@ -22,6 +23,11 @@ export interface StartRequest {
   /** LOW 1, MEDIUM 5, HIGH 8, CRITICAL 10. */
   priority?: number;
   startedBy?: string;
+  /**
+   * Called with the version that was chosen before anything is written, and again when another had to be chosen. What it
+   * throws refuses the start; the input's schema is checked here.
+   */
+  check?(definitionId: string): Promise<void>;
 }
 
 export interface StartAnswer {
@@ -66,7 +72,7 @@ export interface InstanceView {
   currentStepId?: string;
   input: Json;
   output?: Json;
-  error?: Json;
+  error?: ErrorInfo;
   state: {
     variables: Record<string, Json>;
     currentStepId?: string;
@@ -82,7 +88,7 @@ export interface InstanceView {
   correlationId?: string;
   startedBy?: string;
   triggerEventId?: string;
-  cancelation?: Json;
+  cancelation?: Cancellation;
   compensationState?: {
     status: "IN_PROGRESS" | "COMPLETED" | "COMPLETED_WITH_ERRORS";
     startedAt: string;
@@ -98,7 +104,7 @@ export interface StepView {
   attempt: number;
   input?: Json;
   output?: Json;
-  error?: Json;
+  error?: ErrorInfo;
   startedAt?: string;
   completedAt?: string;
 }

@@ -103,14 +103,14 @@ export function createEngine(options: EngineOptions): Engine {
       await node.stop();
       waiters.stop();
     },
-    startInstance: (request) => node.intake.start(request),
-    signal: (request) => node.intake.signal(request),
-    cancel: (request) => node.intake.cancel(request),
+    startInstance: (request) => node.starts.start(request),
+    signal: (request) => node.messages.signal(request),
+    cancel: (request) => node.messages.cancel(request),
     getInstance,
 
     async listInstances(filter: InstanceFilter): Promise<InstanceSummary[]> {
       const rows = await views.listInstances(database, filter);
-      return rows.map((row) => withoutNulls(row) as unknown as InstanceSummary);
+      return rows.map((row) => withoutNulls(row));
     },
 
     async history({ namespace, instanceId, afterSeq, limit }): Promise<HistoryItem[]> {
@@ -118,17 +118,17 @@ export function createEngine(options: EngineOptions): Engine {
       if (shard === undefined) return [];
       const [row] = await database.query(views.readInstanceRow, [shard, instanceId, namespace]);
       if (row === undefined) return [];
-      const items = await database.query(views.readHistory, [shard, instanceId, afterSeq, limit]);
+      const items = await database.query<HistoryItem>(views.readHistory, [shard, instanceId, afterSeq, limit]);
       const ids = referencesIn(items);
       const found = ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
-      return items.map((item) => withoutNulls(putInPlace(item, found)) as unknown as HistoryItem);
+      return items.map((item) => withoutNulls(putInPlace(item, found)));
     },
 
     async transitions({ namespace, instanceId, limit }): Promise<TransitionItem[]> {
       const shard = shardFor(instanceId);
       if (shard === undefined) return [];
-      const rows = await database.query(views.readTransitions, [shard, instanceId, namespace, limit]);
-      return rows.map((row) => withoutNulls(row) as unknown as TransitionItem);
+      const rows = await database.query<TransitionItem>(views.readTransitions, [shard, instanceId, namespace, limit]);
+      return rows.map(withoutNulls);
     },
 
     async waitForEnd({ namespace, instanceId, timeoutMs, signal }) {
@@ -163,12 +163,13 @@ export function createEngine(options: EngineOptions): Engine {
         runningTasks: node.runningTasks,
         flushes: core.lane.flushes,
         flushedRows: core.lane.flushedRows,
-        queuedBytes: core.lane.queuedBytes + node.intake.queuedBytes,
+        queuedBytes: core.lane.queuedBytes + node.starts.queuedBytes,
       };
     },
   };
 }
 
-function withoutNulls(row: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+/** A row as the API gives it: a column that is null is left out. */
+function withoutNulls<Row extends object>(row: Row): Row {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as Row;
 }

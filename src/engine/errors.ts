@@ -1,4 +1,5 @@
-import { errorCatalog } from "../foundation/errors.ts";
+import { AppError, errorCatalog } from "../foundation/errors.ts";
+import { StoreError } from "./store/contract.ts";
 
 export const engineErrors = errorCatalog("engine", {
   instance_not_found: { kind: "not_found", summary: "No instance has this id in the namespace." },
@@ -20,3 +21,16 @@ export const engineErrors = errorCatalog("engine", {
   stopping: { kind: "unavailable", summary: "The node is stopping; another one will take the request." },
   broken: { kind: "internal", summary: "The engine could not begin the instance because of a defect; the log has it." },
 });
+
+/** What a caller is told when the store did not do what it asked for. */
+export function storeRefusal(error: unknown): Error {
+  if (error instanceof AppError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof StoreError && error.fault === "data") {
+    return engineErrors.unstorable(`The database cannot store this value: ${message}`, { cause: error });
+  }
+  return engineErrors.interrupted("The database did not answer; whether the request took effect is unknown", {
+    retryAfterMs: 1_000,
+    cause: error,
+  });
+}

@@ -3,7 +3,6 @@
  * it and the journal rows after it. Nothing is evaluated here.
  */
 
-import type { Json } from "./machine/definition.ts";
 import { evolve, initialState } from "./machine/evolve.ts";
 import type { Program } from "./machine/program.ts";
 import { bag, type InstanceState, type LiveStep } from "./machine/state.ts";
@@ -51,8 +50,8 @@ export function thaw(program: Program, stored: StoredInstance): InstanceState {
   return state;
 }
 
-function fromFrozen(json: Json, stored: StoredInstance): InstanceState {
-  const frozen = json as unknown as Frozen;
+function fromFrozen(json: unknown, stored: StoredInstance): InstanceState {
+  const frozen = json as Frozen;
   if (frozen.format !== 1) throw new Error(`the state of instance ${stored.id} has the unknown format ${String(frozen.format)}`);
   const { format: _, ...kept } = frozen;
   return {

@@ -33,6 +33,7 @@ export type {
 export { compilePattern } from "./machine/pattern.ts";
 export { compile, parseInstant } from "./machine/program.ts";
 export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
+export { retireOtherNodes } from "./retire.ts";
 export type { HandlerSource } from "./runtime/core.ts";
 export {
   type ErrorCategory,

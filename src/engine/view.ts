@@ -2,10 +2,10 @@
 
 import type { InstanceView, StepView } from "./contract.ts";
 import { thaw } from "./fold.ts";
-import type { Json } from "./machine/definition.ts";
 import type { Program } from "./machine/program.ts";
 import { bag, compensationScope, type InstanceState, stepIdOf } from "./machine/state.ts";
 import type { StoredInstance } from "./store/contract.ts";
+import type { ErrorInfo } from "./task.ts";
 
 /** The columns of the row that a fold does not need. */
 export interface RowFacts {
@@ -42,19 +42,19 @@ export function viewOf(stored: StoredInstance, row: RowFacts, program: Program):
     if (row.status === "COMPLETED") view.output = stored.output;
   }
   const error = stored.error ?? parkedError(row);
-  if (error !== null) view.error = error as unknown as Json;
+  if (error !== null) view.error = error;
   if (stored.correlationId !== null) {
     view.correlation_id = stored.correlationId;
     view.correlationId = stored.correlationId;
   }
   if (stored.startedBy !== null) view.startedBy = stored.startedBy;
   if (row.triggerEventId !== null) view.triggerEventId = row.triggerEventId;
-  if (state.cancelation !== undefined) view.cancelation = state.cancelation as unknown as Json;
+  if (state.cancelation !== undefined) view.cancelation = state.cancelation;
   if (state.compensation !== undefined) view.compensationState = compensationView(state.compensation);
   return view;
 }
 
-function parkedError(row: RowFacts): Json {
+function parkedError(row: RowFacts): ErrorInfo | null {
   if (row.parked === null) return null;
   return {
     code: "PARKED",
@@ -69,7 +69,7 @@ function stepView(step: InstanceState["steps"][string]): StepView {
   const view: StepView = { status: step.status, attempt: step.attempt };
   if (step.input !== undefined) view.input = step.input;
   if (step.output !== undefined) view.output = step.output;
-  if (step.error !== undefined) view.error = step.error as unknown as Json;
+  if (step.error !== undefined) view.error = step.error;
   if (step.startedAt !== undefined) view.startedAt = iso(step.startedAt);
   if (step.completedAt !== undefined) view.completedAt = iso(step.completedAt);
   return view;

@@ -3,6 +3,13 @@ export { createDefinitionCache, type DefinitionCache, type StartableDefinition }
 export { publishedSchema } from "./document.ts";
 export { workflowErrors } from "./errors.ts";
 export {
+  addInstanceRoutes,
+  getInstance,
+  type Instances,
+  instanceIdOf,
+  startInstance,
+} from "./instances/index.ts";
+export {
   activate,
   type Creation,
   createDefinition,

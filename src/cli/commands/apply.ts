@@ -87,7 +87,11 @@ async function resultOf(
   send: (document: unknown) => Promise<Omit<FileResult, "file">>,
 ): Promise<Omit<FileResult, "file">> {
   if (!parsed.ok) {
-    return { result: "failed", message: "The file cannot be read", errors: parsed.errors.map(({ position: _, ...error }) => error) };
+    return {
+      result: "failed",
+      message: "The file cannot be read",
+      errors: parsed.errors.map(({ position: _, ...error }) => error),
+    };
   }
   const located = (findings: Finding[] | undefined) =>
     findings?.map((finding) => {
@@ -108,7 +112,12 @@ function printResults({ terminal }: CommandContext, results: FileResult[]): void
   const { colors } = terminal;
   printTable(terminal, {
     head: ["FILE", "WORKFLOW", "VERSION", "RESULT"],
-    rows: results.map(({ file, workflowId, version, result }) => [file, workflowId, version, paintStatus(colors, result)]),
+    rows: results.map(({ file, workflowId, version, result }) => [
+      file,
+      workflowId,
+      version,
+      paintStatus(colors, result),
+    ]),
     empty: "No files.",
   });
   for (const { file, message, code, errors = [], warnings = [], result } of results) {

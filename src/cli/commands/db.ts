@@ -8,7 +8,10 @@ export async function printDatabaseUrl(context: CommandContext, options: GlobalO
   const url = await databaseUrlInUse(settings);
   if (url === undefined) {
     throw new CommandError(exitCodes.unreachable, `No program runs on the data directory ${settings.dataDir}`, {
-      hints: ["The embedded PostgreSQL lives as long as the program: npm start", "Another one: DATABASE_URL=postgres://…"],
+      hints: [
+        "The embedded PostgreSQL lives as long as the program: npm start",
+        "Another one: DATABASE_URL=postgres://…",
+      ],
     });
   }
   if (options.json) context.terminal.printJson({ url });

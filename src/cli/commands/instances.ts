@@ -116,7 +116,9 @@ export async function listInstances(context: CommandContext, options: ListOption
       paintStatus(colors, item.status),
       item.currentStepId,
       instant(item.startedAt),
-      item.completedAt === undefined ? colors.dim(span(item.startedAt, undefined)) : span(item.startedAt, item.completedAt),
+      item.completedAt === undefined
+        ? colors.dim(span(item.startedAt, undefined))
+        : span(item.startedAt, item.completedAt),
       item.correlationId,
     ]),
     empty: "No instances.",
@@ -139,7 +141,10 @@ export async function getInstance(context: CommandContext, id: string, options: 
   printFacts(terminal, [
     ["instance", colors.bold(instance.id)],
     ["workflow", `${instance.workflowId} ${colors.dim(instance.workflowDefinitionId)}`],
-    ["status", `${paintStatus(colors, status)}${instance.currentStepId === undefined ? "" : ` at ${instance.currentStepId}`}`],
+    [
+      "status",
+      `${paintStatus(colors, status)}${instance.currentStepId === undefined ? "" : ` at ${instance.currentStepId}`}`,
+    ],
     ["waits for", waits === undefined ? undefined : `${waits.eventPattern} since ${instant(waits.since)}`],
     ["correlation", instance.correlationId],
     ["started", `${instant(startedAt)}${instance.startedBy === undefined ? "" : ` by ${instance.startedBy}`}`],
@@ -153,7 +158,7 @@ export async function getInstance(context: CommandContext, id: string, options: 
   terminal.print();
   printTable(terminal, {
     head: ["STEP", "STATUS", "ATTEMPT", "STARTED", "TOOK", "ERROR"],
-    rows: Object.entries(state.steps ?? {}).map(([stepId, step]) => [
+    rows: inOrder(state.steps ?? {}).map(([stepId, step]) => [
       stepId,
       paintStatus(colors, step.status),
       String(step.attempt),
@@ -164,6 +169,12 @@ export async function getInstance(context: CommandContext, id: string, options: 
     empty: "No steps yet.",
   });
   return exitCodes.ok;
+}
+
+/** The order in which they began; those that have not come last. */
+function inOrder(steps: Record<string, Step>): [string, Step][] {
+  const began = ({ startedAt }: Step) => startedAt ?? "9999";
+  return Object.entries(steps).sort(([, a], [, b]) => (began(a) < began(b) ? -1 : began(a) > began(b) ? 1 : 0));
 }
 
 export interface HistoryItem extends Step {

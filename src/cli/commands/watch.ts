@@ -66,7 +66,8 @@ async function* followed(client: Client, id: string, signal: AbortSignal): Async
 }
 
 function stepLine({ terminal: { colors } }: CommandContext, item: HistoryItem): string {
-  const took = item.startedAt === undefined || item.completedAt === undefined ? "" : span(item.startedAt, item.completedAt);
+  const took =
+    item.startedAt === undefined || item.completedAt === undefined ? "" : span(item.startedAt, item.completedAt);
   const attempt = item.attempt > 1 ? ` (attempt ${item.attempt})` : "";
   const result = clipped(errorLine(item.error) ?? item.output ?? "", 80);
   const seq = String(item.seq).padStart(4);

@@ -39,7 +39,11 @@ export async function listWorkflows(context: CommandContext, options: ListOption
   return printList(context, { ...page, options });
 }
 
-export async function listVersions(context: CommandContext, workflowId: string, options: ListOptions): Promise<ExitCode> {
+export async function listVersions(
+  context: CommandContext,
+  workflowId: string,
+  options: ListOptions,
+): Promise<ExitCode> {
   const client = await context.client(options);
   const page = await client.list<Definition>(`${base}/${encodeURIComponent(workflowId)}/versions`, {}, options.limit);
   return printList(context, { ...page, options });
@@ -57,7 +61,15 @@ function printList(
   printTable(terminal, {
     head: ["WORKFLOW", "VERSION", "STATUS", "LATEST", "NAME", "CREATED", "ID"],
     rows: items.map(({ workflowId, version, status, latest, name, createdAt, id }) => {
-      return [workflowId, version, paintStatus(colors, status), latest ? "yes" : "", name, instant(createdAt), colors.dim(id)];
+      return [
+        workflowId,
+        version,
+        paintStatus(colors, status),
+        latest ? "yes" : "",
+        name,
+        instant(createdAt),
+        colors.dim(id),
+      ];
     }),
     empty: "No workflows. Load some with: millrace apply <files…>",
   });

@@ -193,7 +193,7 @@ function happen(single: Single, what: number, pick: number): void {
 
 test("after every fact the fold of the rows equals the memory", { timeout: 60_000 }, () => {
   let ended = 0;
-  const runs = Number(process.env.MILLRACE_FOLD_RUNS ?? 4_000);
+  const runs = Number(process.env.MILLRACE_FOLD_RUNS ?? 1_500);
   fc.assert(
     fc.property(
       definition,

@@ -93,7 +93,7 @@ function taskInput(turn: Turn, live: LiveStep, step: ProgramStep): { value: Json
   };
   if (step.input === undefined) {
     const { originalInput: _, ...standard } = seen;
-    return { value: detached(turn, standard as unknown as Json) };
+    return { value: detached(turn, standard) };
   }
   return evaluate(turn, { expression: step.input, where }, scopeOf(turn, { ...seen, error: state.error ?? null }));
 }

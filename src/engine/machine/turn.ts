@@ -75,7 +75,8 @@ export type Evaluated = { value: Json } | { error: ErrorInfo };
 /** Evaluates; an error becomes `EXPRESSION_ERROR`, which is not retried. Any other exception is a defect and passes. */
 export function evaluate(turn: Turn, what: { expression: Expression | Template; where: string }, scope: Scope): Evaluated {
   try {
-    return { value: detached(turn, what.expression.evaluate(scope) as Json) };
+    const value = what.expression.evaluate(scope) as Json;
+    return { value: mayGiveLiveMap(what.expression) ? detached(turn, value) : value };
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     return { error: failure(turn, "EXPRESSION_ERROR", "VALIDATION", `${what.where}: ${error.message}`) };
@@ -86,8 +87,13 @@ export function evaluate(turn: Turn, what: { expression: Expression | Template; 
  * The value, cut loose from the state where it holds one of the maps that change in place (`variables` or `steps` as a
  * whole); everything else in the state is replaced and never changed, so it may be shared.
  */
-export function detached(turn: Turn, value: Json): Json {
-  return holdsLiveMap(turn.state, value) ? structuredClone(value) : value;
+export function detached(turn: Turn, value: unknown): Json {
+  return (holdsLiveMap(turn.state, value) ? structuredClone(value) : value) as Json;
+}
+
+/** Only these roots lead to maps that go on changing; looking through every value would cost more than most steps. */
+function mayGiveLiveMap({ references: { roots } }: Expression | Template): boolean {
+  return roots.has("variables") || roots.has("steps") || roots.has("workflow");
 }
 
 function holdsLiveMap(state: InstanceState, value: unknown): boolean {

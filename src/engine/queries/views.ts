@@ -1,7 +1,7 @@
 /** What the API shows: one instance, its history and transitions, and lists with filters. */
 
 import { type Db, statement } from "../../foundation/database/index.ts";
-import type { InstanceFilter } from "../contract.ts";
+import type { InstanceFilter, InstanceSummary } from "../contract.ts";
 
 export const readInstanceRow = statement(
   "engine.read_instance_row",
@@ -50,7 +50,7 @@ const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * A page, newest first. Ids are in the order of time, so the time filters and the cursor are ranges of the same index
  * that gives the order; with several statuses each is a range of its own, merged.
  */
-export async function listInstances(db: Db, filter: InstanceFilter): Promise<Record<string, unknown>[]> {
+export async function listInstances(db: Db, filter: InstanceFilter): Promise<InstanceSummary[]> {
   const values: unknown[] = [];
   const value = (v: unknown) => `$${values.push(v)}`;
   const where = [`i.namespace = ${value(filter.namespace)}`];
@@ -79,5 +79,5 @@ export async function listInstances(db: Db, filter: InstanceFilter): Promise<Rec
     statuses.length === 0
       ? page(undefined)
       : `select * from (${statuses.map((status) => `(${page(status)})`).join(" union all ")}) p order by p.id desc limit ${limit}`;
-  return db.unnamed(text, values);
+  return db.unnamed<InstanceSummary>(text, values);
 }

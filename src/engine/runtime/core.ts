@@ -1,7 +1,7 @@
 /**
  * What the parts of a node's engine share. `node.ts` makes it; the parts are functions over it, one file per duty:
  * `turns` applies facts, `loading` brings instances into memory, `runner` calls handlers, `timers` and `inbox` watch
- * for what is due, `ownership` takes and gives shards, `intake` accepts what outsiders bring.
+ * for what is due, `ownership` takes and gives shards, `admission`, `births` and `messages` accept what outsiders bring.
  */
 
 import type { Logger } from "../../foundation/log.ts";

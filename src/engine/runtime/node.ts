@@ -1,7 +1,7 @@
 /**
  * The engine of one node: makes the parts, wires them, and leads them through start, the loss of a lane, and stop.
  *
- * The life of a fact: it comes from a caller (`intake`), a handler (`runner`), a row (`inbox`) or time (`timers`); it
+ * The life of a fact: it comes from a caller (`admission`, `births`, `messages`), a handler (`runner`), a row (`inbox`) or time (`timers`); it
  * meets its instance in memory, which is loaded if need be (`loading`); the machine decides (`turns`); the decision's
  * rows are written in the lane's next flush (`lane`); and after the commit come its consequences.
  */
@@ -9,13 +9,14 @@
 import type { Logger } from "../../foundation/log.ts";
 import type { ResolvedDefinition } from "../contract.ts";
 import type { Program } from "../machine/program.ts";
-import type { Json } from "../machine/definition.ts";
 import type { Store } from "../store/contract.ts";
+import { type Admission, createAdmission } from "./admission.ts";
 import type { Beat } from "./beat.ts";
+import { createBirths } from "./births.ts";
 import { type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
 import { createInbox } from "./inbox.ts";
-import { createIntake, type Intake } from "./intake.ts";
+import { createMessages, type Messages } from "./messages.ts";
 import { Lane } from "./lane.ts";
 import { createLoading } from "./loading.ts";
 import { createOwnership } from "./ownership.ts";
@@ -48,7 +49,8 @@ export interface NodeOptions {
 
 export interface EngineNode {
   readonly core: Core;
-  readonly intake: Intake;
+  readonly starts: Admission;
+  readonly messages: Messages;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly runningTasks: number;
@@ -123,14 +125,9 @@ export function createNode(options: NodeOptions): EngineNode {
     },
     abandoned: ({ instanceId, shard, path }) => loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
   });
-  const intake = createIntake(core, turns, {
-    resolve: options.resolve,
-    deliver: loading.deliver,
-    begun: (resident, decision) => {
-      turns.act(resident, decision);
-    },
-    takeInbox: (row) => inbox.take(row),
-  });
+  const births = createBirths(core, { takeInbox: (row) => inbox.take(row) });
+  const starts = createAdmission(core, { turns, births }, { resolve: options.resolve, begun: turns.act });
+  const messages = createMessages(core, { deliver: loading.deliver });
 
   function newLane(): Lane {
     const lane: Lane = new Lane({
@@ -140,7 +137,7 @@ export function createNode(options: NodeOptions): EngineNode {
       clock,
       time,
       log,
-      refill: (room) => intake.refill(room),
+      refill: (room) => starts.refill(room),
       lost: () => void reopen(lane),
     });
     return lane;
@@ -171,7 +168,7 @@ export function createNode(options: NodeOptions): EngineNode {
     if (delivery.fact.kind !== "completed" && delivery.fact.kind !== "failed") return;
     if (owned?.phase === "releasing" || handedOver.has(shard)) {
       const post = async () => {
-        await store.post([{ shard, kind: "RESULT", instanceId, fact: delivery.fact as unknown as Json }]);
+        await store.post([{ shard, kind: "RESULT", instanceId, fact: delivery.fact }]);
         await store.hint({ inbox: [shard] }).catch(() => {});
       };
       latePosts.add(post().catch((error: unknown) => log.warn({ err: error }, "a late result could not be handed on")));
@@ -302,7 +299,7 @@ export function createNode(options: NodeOptions): EngineNode {
       return;
     }
     core.stopping = true;
-    intake.refuseAll("The node is stopping");
+    starts.refuseAll("The node is stopping");
     await ticking;
     state = "stopping";
     cancelTick?.();
@@ -327,7 +324,8 @@ export function createNode(options: NodeOptions): EngineNode {
 
   return {
     core,
-    intake,
+    starts,
+    messages,
     start,
     stop,
     get runningTasks() {

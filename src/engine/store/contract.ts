@@ -102,7 +102,8 @@ export interface StoredInstance {
   startedBy: string | null;
   version: number;
   input: Json;
-  state: Json | null;
+  /** As `fold.ts` froze it. */
+  state: unknown;
   stateSeq: number;
   output: Json | null;
   error: ErrorInfo | null;
@@ -127,7 +128,7 @@ export interface InboxRow {
   id: number;
   kind: string;
   instanceId: string;
-  fact: Json;
+  fact: object;
 }
 
 /** One start that the lane may not write itself: it has a key, or its shard belongs to another node. */
@@ -201,7 +202,7 @@ export interface Store {
 
   accept(births: BirthRow[]): Promise<BirthAnswer[]>;
   /** Puts facts into inboxes of shards of other nodes. */
-  post(rows: { shard: number; kind: string; instanceId: string; fact: Json }[]): Promise<void>;
+  post(rows: { shard: number; kind: string; instanceId: string; fact: object }[]): Promise<void>;
   savePayload(payload: { shard: number; id: string; instanceId: string; body: string }): Promise<void>;
   payloads(ids: { shard: number; id: string }[]): Promise<Map<string, Json>>;
 

@@ -42,6 +42,8 @@ describe("the budget", () => {
     "input.map(x, input == input.map(y, y))",
     "input.map(x, wide.map(k, k))",
     "input.map(x, size(wide))",
+    "input.map(x, isEmpty(wide))",
+    "input.map(x, wide == wide.transformMap(k, v, v))",
     "input.exists(x, x.a.b)",
     "input.exists(x, x.a || x.b || x.c)",
     "input.map(x, '%.9f'.format([x]))",
@@ -80,6 +82,10 @@ describe("the budget", () => {
     expect(() => compileExpression("[1].exists(z, input.all(x, input.all(y, true)))").evaluate(scope)).toThrow(
       /budget/,
     );
+  });
+
+  test("a failure is described also when little of the budget is left", () => {
+    expect(() => compileExpression("input.map(x, x * 2) == [] || wide.absent").evaluate(scope)).toThrow(/no member/);
   });
 
   test("each evaluation has a budget of its own", () => {

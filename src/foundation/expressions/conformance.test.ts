@@ -5,6 +5,11 @@ import { conformanceTable, deviations, exclusions } from "./conformance_table.ts
 
 const cases = conformanceCases();
 
+/** Markdown without the padding of its tables, which belongs to the formatter. */
+function bare(markdown: string): string {
+  return markdown.replaceAll(" ", "").replace(/-{3,}/g, "---");
+}
+
 describe("the CEL conformance suites", () => {
   test("all eleven are there, with every case", () => {
     expect(new Set(cases.map(({ suite }) => suite))).toEqual(new Set(suiteNames));
@@ -46,6 +51,6 @@ describe("the CEL conformance suites", () => {
 
   test("the documentation publishes the rates as they are", () => {
     const text = readFileSync(new URL("../../../docs/expressions.md", import.meta.url), "utf8");
-    expect(text).toContain(conformanceTable(cases));
+    expect(bare(text)).toContain(bare(conformanceTable(cases)));
   });
 });

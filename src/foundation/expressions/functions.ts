@@ -45,7 +45,8 @@ const natives = new Map<string, Native>([
 
 /** Every name that can be called, for suggestions. */
 export function functionNames(dialect: Dialect): string[] {
-  return [...new Set([...natives.keys()].map((key) => key.replace(/^\.|\/\d+$/g, "")).concat(dialect.library.names()))];
+  const own = [...natives.keys()].map((key) => key.replace(/^\.|\/\d+$/g, ""));
+  return [...new Set([...own, ...dialect.library.names()])].filter((name) => /^[a-z]/i.test(name));
 }
 
 /**
@@ -87,9 +88,7 @@ function sizeOf(value: Value): Value {
   if (items !== undefined) return BigInt(items.length);
   if (value instanceof BytesValue) return BigInt(value.bytes.length);
   const size = mapSize(value);
-  if (size === undefined) return missing;
-  charge(size);
-  return BigInt(size);
+  return size === undefined ? missing : BigInt(size);
 }
 
 function toText(value: Value): Value {

@@ -140,6 +140,5 @@ function roundsOf({ node, range }: Body, scope: Scope, frame: Value[]): Rounds {
   if (keys === undefined) {
     throw new Fault(() => `${node.macro}(…) goes through a list or a map, not a ${typeName(value)}`, { at: node.at });
   }
-  charge(keys.length);
   return { first: keys, second: pairs ? keys.map((key) => at(value, key)) : undefined };
 }

@@ -13,10 +13,12 @@ import {
   ForeignValue,
   isRecord,
   itemsOf,
+  keyOf,
   ListValue,
   MapValue,
   mapSize,
   missing,
+  recordKeys,
   typeName,
   UintValue,
   type Value,
@@ -93,7 +95,7 @@ function mapsEqual(left: object, right: object, dialect: Dialect): boolean {
   if (size === undefined || size !== mapSize(left)) return false;
   charge(size * 2);
   if (isRecord(left) && isRecord(right)) {
-    for (const key of Object.keys(left)) {
+    for (const key of recordKeys(left)) {
       const other = member(right, key);
       if (other === missing || !equals(left[key], other, dialect)) return false;
     }
@@ -224,6 +226,9 @@ export function isIn(value: Value, container: Value, dialect: Dialect): boolean 
     return false;
   }
   const found = hasKey(container, value);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    if (found || typeof value === "number" || keyOf(value) !== undefined) return found;
+    throw new Fault(() => `a ${typeName(value)} cannot be the key of a map`);
+  }
   throw new Fault(() => `in takes a list or a map on its right side, not a ${typeName(container)}`);
 }

@@ -9,7 +9,7 @@ import { isInherited, at as itemAt, member } from "./lookup.ts";
 import { identTree } from "./messages.ts";
 import { nearest } from "./nearest.ts";
 import type { Node } from "./syntax.ts";
-import { isRecord, itemsOf, type Json, keysOf, MapValue, missing, Opaque, typeName, type Value } from "./values.ts";
+import { isRecord, itemsOf, type Json, MapValue, missing, Opaque, typeName, type Value } from "./values.ts";
 
 /** A root name and the constant keys after it, each with its place in the source. */
 export interface Path {
@@ -142,8 +142,14 @@ export function describeMissing(container: Value, key: Value, at: number): Fault
   }
   return new Fault(() => `there is no member ${JSON.stringify(String(key))}`, {
     at,
-    expected: () => suggestion(String(key), (keysOf(container) ?? []).map(String), "there are"),
+    expected: () => suggestion(String(key), namesIn(container), "there are"),
   });
+}
+
+/** The keys of a map for a message; no charge, for nobody is left to be told that the budget is spent. */
+function namesIn(container: Value): string[] {
+  if (isRecord(container)) return Object.keys(container);
+  return container instanceof MapValue ? Array.from(container.entries.keys(), String) : [];
 }
 
 const shownNames = 8;

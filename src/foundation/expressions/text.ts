@@ -6,9 +6,9 @@ import { charge } from "./budget.ts";
 import { Fault } from "./errors.ts";
 import { itemsOf, ListValue, typeName, type Value } from "./values.ts";
 
-/** What a search costs at worst: the text's length times the needle's. */
+/** What a search costs at worst: a pass over the text, and its length times the needle's where most of it matches. */
 export function chargeSearch(text: string, needle: string): void {
-  charge(1 + ((text.length * Math.max(1, needle.length)) >> 6));
+  charge(1 + (text.length >> 2) + Math.floor((text.length * needle.length) / 64));
 }
 
 /** The number of code points. A surrogate without its partner counts as one. */

@@ -1,5 +1,6 @@
 /** A small server with routes of every kind, on loopback, for the tests of this folder. */
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
 import { z } from "zod";
 import { silentLogger } from "../log.ts";
 import { createHttpServer, type HttpServer, type HttpServerOptions, sse } from "./index.ts";
@@ -141,6 +142,17 @@ function declareRoutes(server: HttpServer): void {
     responses: { 200: z.object({ ok: z.boolean() }) },
     handler: ({ query: _ }) => {
       throw new Error("the secret of the house");
+    },
+  });
+  server.route({
+    method: "GET",
+    url: "/database-away",
+    summary: "A route whose database is away",
+    public: true,
+    responses: { 200: "Never." },
+    handler: async () => {
+      const socket = connect({ host: "127.0.0.1", port: 1 });
+      await once(socket, "connect");
     },
   });
   server.route({

@@ -28,5 +28,9 @@ export const httpErrors = errorCatalog("http", {
   headers_too_large: { kind: "invalid", status: 431, summary: "The request's headers are larger than is read." },
   request_timeout: { kind: "invalid", status: 408, summary: "The request did not arrive in time." },
   draining: { kind: "unavailable", summary: "The node is shutting down; another one, or a later try, will answer." },
+  database_unavailable: {
+    kind: "unavailable",
+    summary: "The database cannot be reached, or refused to work just now; the same request may succeed later.",
+  },
   internal: { kind: "internal", summary: "The program has a fault; the log has the details under the request id." },
 });

@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { adminKey, type Demo, startDemo } from "./demo.support.ts";
@@ -130,4 +132,34 @@ test("whatever is sent, the answer is below 500 and a problem document from 400 
     }),
     { numRuns: 4_000 },
   );
+});
+
+test("whatever bytes are sent, they are answered below 500 or the connection closes, and the server lives on", async () => {
+  const line = fc.constantFrom(
+    "GET /health HTTP/1.1\r\n",
+    "POST /api/v1/things HTTP/1.1\r\n",
+    "Host: a\r\n",
+    "Content-Length: 5\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "\r\n",
+    "0\r\n\r\n",
+    "Content-Type: application/json\r\n",
+  );
+  const bytes = fc.array(
+    fc.oneof(
+      line.map((text) => Buffer.from(text)),
+      fc.uint8Array({ maxLength: 40 }),
+    ),
+    { maxLength: 8 },
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, async (chunks) => {
+      const socket = connect(demo.port, "127.0.0.1");
+      socket.end(Buffer.concat([...chunks]));
+      const answered = await text(socket).catch(() => "");
+      for (const [, status] of answered.matchAll(/^HTTP\/1\.1 (\d+)/gm)) expect(Number(status)).toBeLessThan(500);
+    }),
+    { numRuns: 300 },
+  );
+  expect((await demo.call("GET", "/health")).status).toBe(200);
 });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checkSchema } from "../json_schema/index.ts";
 import { type Demo, startDemo } from "./demo.support.ts";
 import { openApiDocument } from "./openapi.ts";
+import { Components } from "./openapi_components.ts";
 
 let demo: Demo;
 let document: Record<string, unknown>;
@@ -48,6 +49,7 @@ test("every route is there, with a name of its own, its parameters and its answe
     "/api/v1/things/{id}",
     "/api/v1/things/{id}/cancel",
     "/broken",
+    "/database-away",
     "/health",
   ]);
   const operations = Object.values(paths).flatMap((path) => Object.values(path));
@@ -91,17 +93,15 @@ test("every schema of the document is a valid JSON Schema", () => {
 });
 
 test("two schemas of one name, and two operations of one id, are refused", () => {
-  const route = { method: "GET", url: "/a", summary: "a", public: true } as const;
-  const named = (schema: z.ZodType) => ({ ...route, responses: { 200: schema } });
-  const twice = [
-    named(z.object({ a: z.object({ b: z.string() }).meta({ id: "Same" }) })),
-    { ...named(z.object({})), url: "/b" },
-  ];
-  expect(() => openApiDocument({ routes: [twice[0]!, twice[0]!], version: "1" })).toThrow(
-    /operation id getA is used twice/,
-  );
-  const registry = z.object({ c: z.int() });
-  z.globalRegistry.add(registry, { id: "Clashing" });
-  const anonymous = { ...route, url: "/c", responses: { 200: registry } };
-  expect(() => openApiDocument({ routes: [anonymous, twice[1]!], version: "1" })).not.toThrow();
+  const route = (url: string, schema: z.ZodType) => {
+    return { method: "GET", url, summary: "x", public: true, responses: { 200: schema } } as const;
+  };
+  const twice = route("/a", z.object({}));
+  expect(() => openApiDocument({ routes: [twice, twice], version: "1" })).toThrow(/operation id getA is used twice/);
+  const components = new Components();
+  const answer = { io: "output", closed: false } as const;
+  const named = z.object({ a: z.string() }).meta({ id: "Named" });
+  components.use(z.object({ inner: named }), answer, "first");
+  components.use(named, answer, "again");
+  expect(() => components.use(named, { io: "output", closed: true }, "closed")).toThrow(/Named stands for two schemas/);
 });

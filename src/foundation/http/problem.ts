@@ -1,6 +1,7 @@
 /** Every refusal as a problem document (RFC 9457). */
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
+import { isTransient } from "../database/sqlstate.ts";
 import { AppError, errorKinds } from "../errors.ts";
 import { httpErrors } from "./errors.ts";
 
@@ -67,7 +68,7 @@ export function problemHeaders(error: AppError): Record<string, string> {
 
 /**
  * Turns whatever was thrown into a refusal: those of the program as they are, those of the HTTP library by their
- * status, and everything else as `http.internal`, which tells the client nothing about the program.
+ * status, a database that is away as 503, and everything else as `http.internal`, which tells the client nothing about the program.
  */
 export function toAppError(thrown: unknown, { acceptsYaml = false } = {}): AppError {
   if (thrown instanceof AppError) return thrown;
@@ -82,6 +83,7 @@ export function toAppError(thrown: unknown, { acceptsYaml = false } = {}): AppEr
     const reason = thrown instanceof Error ? thrown.message : "it is not valid HTTP";
     return httpErrors.malformed_request(`The request cannot be read: ${reason}.`, cause);
   }
+  if (isTransient(thrown)) return httpErrors.database_unavailable("The database is not available; try again.", cause);
   return httpErrors.internal("The program has a fault; the log has the details under this request id.", cause);
 }
 
@@ -96,4 +98,9 @@ export function contentTypeUnsupported(accepted: readonly string[]): AppError {
 
 function factsOf(thrown: unknown): { code?: unknown; statusCode?: unknown } {
   return typeof thrown === "object" && thrown !== null ? thrown : {};
+}
+
+/** Whether an error must reach the log: faults of the program, and a database that is away; refusals of clients not. */
+export function isFault(error: AppError): boolean {
+  return error.status >= 500 && error.code !== "http.draining";
 }

@@ -195,6 +195,11 @@ describe("a refusal is a problem document", () => {
     expect(logged.find((line) => line.includes("fails-1") && line.includes("secret of the house"))).toBeDefined();
   });
 
+  test("with 503 when the database is away", async () => {
+    const { status, headers, json } = await demo.call("GET", "/database-away");
+    expect([status, json.code, headers.get("retry-after")]).toEqual([503, "http.database_unavailable", "1"]);
+  });
+
   test("when an answer breaks its contract and answers are checked", async () => {
     expect((await demo.call("GET", "/against-contract")).status).toBe(500);
   });

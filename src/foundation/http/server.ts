@@ -10,9 +10,9 @@ import { answerBrokenRequest } from "./broken_request.ts";
 import { type Authenticate, callerMay } from "./caller.ts";
 import { drain, Traffic } from "./drain.ts";
 import { httpErrors } from "./errors.ts";
-import { isRefusal, requestHandler } from "./handle.ts";
+import { requestHandler } from "./handle.ts";
 import { openApiDocument } from "./openapi.ts";
-import { problemHeaders, toAppError, toProblem } from "./problem.ts";
+import { isFault, problemHeaders, toAppError, toProblem } from "./problem.ts";
 import { namespaceOf, requestIdOf, unauthenticated } from "./request.ts";
 import type { DeclaredRoute, RouteDefinition } from "./route.ts";
 
@@ -82,7 +82,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: AppError): void {
     const { id: requestId, method, url } = request;
-    if (!isRefusal(error)) log.error({ requestId, method, url, err: error.cause ?? error }, "request failed");
+    if (isFault(error)) log.error({ requestId, method, url, err: error.cause ?? error }, "request failed");
     if (reply.raw.headersSent) {
       // Half an answer is out; cutting the connection is the only way left to say that it failed.
       reply.raw.destroy();

@@ -24,7 +24,7 @@ export interface CompiledSchema {
 }
 
 /** A schema's text times a value's parts, up to which all faults are collected. */
-const MAX_COLLECTING_PRODUCT = 50_000_000;
+const MAX_COLLECTING_PRODUCT = 5_000_000;
 /** Values that any schema must be able to judge: a schema that goes round in circles shows it on them. */
 const probes: readonly unknown[] = [null, true, 0, "", [], {}];
 

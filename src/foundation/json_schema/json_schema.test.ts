@@ -58,7 +58,7 @@ describe("faults of a value", () => {
   test("the list is bounded, however many faults there are", () => {
     const numbers = compileSchema({ items: { type: "number" } });
     expect(numbers.validate(Array.from({ length: 5_000 }, () => "x"))).toHaveLength(100);
-    const huge = numbers.validate(Array.from({ length: 2_000_000 }, () => "x"));
+    const huge = numbers.validate(Array.from({ length: 500_000 }, () => "x"));
     expect(huge).toEqual([{ pointer: "/0", message: "must be a number, not a string", expected: "number" }]);
   });
 

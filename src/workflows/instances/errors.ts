@@ -2,7 +2,6 @@
 import { errorCatalog } from "../../foundation/errors.ts";
 
 export const instanceErrors = errorCatalog("instances", {
-  instance_not_found: { kind: "not_found", summary: "No instance has this id in this namespace." },
   input_invalid: {
     kind: "invalid",
     summary: "The input of a start does not have the shape that the definition's `inputSchema` asks for.",

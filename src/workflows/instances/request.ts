@@ -1,4 +1,5 @@
 /** What requests say in texts: waits, statuses, instants, keys. Each fault is told with what would be right. */
+import type { IncomingHttpHeaders } from "node:http";
 import { type InstanceStatus, instanceStatuses } from "../../engine/index.ts";
 import { parseDuration } from "../../foundation/duration.ts";
 import { instanceErrors } from "./errors.ts";
@@ -47,10 +48,7 @@ export function instantOf(text: string | undefined, name: string): string | unde
 }
 
 /** The key of the body or of the header `Idempotency-Key`; both may be given when they agree. */
-export function idempotencyKeyOf(
-  body: { idempotencyKey?: string },
-  headers: { "idempotency-key"?: string | string[] },
-): string | undefined {
+export function idempotencyKeyOf(body: { idempotencyKey?: string }, headers: IncomingHttpHeaders): string | undefined {
   const header = headers["idempotency-key"];
   if (header === undefined) return body.idempotencyKey;
   const pointer = "/headers/idempotency-key";

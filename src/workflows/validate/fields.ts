@@ -5,7 +5,7 @@ import { checkSchema } from "../../foundation/json_schema/index.ts";
 import type { Findings } from "./findings.ts";
 import { kindOf, shown, under } from "./pointer.ts";
 
-/** The duration in milliseconds, or undefined after an error. `above` is what it must exceed or, inclusive, reach. */
+/** The duration in milliseconds, or undefined after an error. Zero is one only where it means something. */
 export function checkDuration(
   value: Duration | undefined,
   pointer: string,

@@ -1,6 +1,7 @@
 /** Random documents: whatever is given, the validator answers, and what it answers can be trusted. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { compile } from "../../engine/index.ts";
 import { validateDefinition } from "../operations.ts";
 import { findLoops } from "./loops.ts";
 import { nearest } from "./nearest.ts";
@@ -93,6 +94,75 @@ const document: fc.Arbitrary<Fields> = fc.record(
   { requiredKeys: ["workflowId", "name", "steps"] },
 );
 
+/** Documents whose parts are mostly right: one to four steps in a line, with a fault here and there. */
+const rightExpression = fc.constantFrom(
+  "input.a == 1",
+  "has(input.b)",
+  "variables.v == 'x' && true",
+  "steps.s0.output == null",
+  "1 +",
+);
+const body: fc.Arbitrary<Fields> = fc.oneof(
+  fc.record(
+    {
+      type: fc.constant("TASK"),
+      taskId: fc.constant("t"),
+      input: fc.oneof(rightExpression, fc.jsonValue({ maxDepth: 2 })),
+      timeout: fc.constantFrom<unknown>(5, "PT5S", "P1M"),
+      retryPolicy,
+    },
+    { requiredKeys: ["type", "taskId"] },
+  ),
+  fc.record({
+    type: fc.constant("TASK"),
+    taskId: fc.constant("transform"),
+    input: fc.record({ expression: rightExpression }),
+  }),
+  fc.record({ type: fc.constant("DECISION") }),
+  fc.record({
+    type: fc.constantFrom("DELAY", "DELAYED_TASK"),
+    delay: fc.constantFrom<unknown>(0, "PT1S", "10", "p1d", "variables.pause", "P1Y"),
+  }),
+  fc.record({
+    type: fc.constant("DELAY"),
+    until: fc.constantFrom("2030-01-01T00:00:00Z", "2030-02-31T00:00Z", "2030-13-01T00:00:00Z", "2030", "input.at"),
+  }),
+  fc.record(
+    {
+      type: fc.constant("EVENT_WAIT"),
+      eventPattern: fc.constantFrom("a", "a.*", ">", "a.>"),
+      eventCondition: fc.constantFrom("event.payload.a == input.a", "payload.b"),
+      eventTimeout: fc.record(
+        { duration: fc.constantFrom<unknown>(1, "PT1S"), timeoutHandlerStepId: fc.constant("s0") },
+        { requiredKeys: ["duration"] },
+      ),
+      eventPayloadMapping: fc.dictionary(
+        fc.constantFrom("v", "w"),
+        fc.constantFrom("$.a.b", "payload.a", "event.type"),
+      ),
+    },
+    { requiredKeys: ["type", "eventPattern"] },
+  ),
+);
+const plausible: fc.Arbitrary<Fields> = fc
+  .array(
+    fc.tuple(
+      body,
+      fc.array(rightExpression, { maxLength: 2 }),
+      fc.dictionary(fc.constantFrom("v", "w"), fc.constant("output")),
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((bodies) => ({
+    workflowId: "w",
+    name: "W",
+    steps: bodies.map(([fields, conditions, outputMapping], i) => {
+      const next = `s${i + 1}`;
+      const transitions = { default: next, conditions: conditions.map((condition) => ({ condition, nextStep: next })) };
+      return { stepId: `s${i}`, ...fields, outputMapping, ...(i + 1 < bodies.length ? { transitions } : {}) };
+    }),
+  }));
+
 /** A document with one value somewhere replaced or taken out. */
 const mutated = fc
   .tuple(document, fc.array(fc.nat(20), { maxLength: 5 }), fc.option(fc.jsonValue()))
@@ -117,7 +187,7 @@ const mutated = fc
 
 test("the validator never throws, and gives a document or at least one error whose place exists", () => {
   fc.assert(
-    fc.property(fc.oneof(mutated, document, fc.jsonValue()), (given) => {
+    fc.property(fc.oneof(mutated, document, plausible, fc.jsonValue()), (given) => {
       const before = structuredClone(given);
       const { document: accepted, errors, warnings } = validateDefinition(given);
       expect(given).toEqual(before);
@@ -131,18 +201,21 @@ test("the validator never throws, and gives a document or at least one error who
         ).toBe(true);
       }
     }),
-    { numRuns: 4_000 },
+    { numRuns: 2_000 },
   );
 });
 
-test("what was accepted is accepted again, unchanged", () => {
+test("what was accepted is accepted again, unchanged, and the engine can compile it", () => {
   fc.assert(
-    fc.property(document, (given) => {
+    fc.property(plausible, (given) => {
       const { document: accepted } = validateDefinition(given);
+      fc.pre(accepted !== undefined);
       if (accepted === undefined) return;
       expect(validateDefinition(JSON.parse(JSON.stringify(accepted))).document).toEqual(accepted);
+      const program = compile({ ...accepted, version: "1.0.0" }, { definitionId: "d", namespace: "n" });
+      expect([...program.steps.keys()]).toEqual(accepted.steps.map((step) => step.stepId));
     }),
-    { numRuns: 2_000 },
+    { numRuns: 300 },
   );
 });
 

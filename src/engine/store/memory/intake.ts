@@ -85,7 +85,7 @@ function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
 
 export function post(
   tables: Tables,
-  rows: { shard: number; kind: string; instanceId: string; fact: Json }[],
+  rows: { shard: number; kind: string; instanceId: string; fact: object }[],
 ): number[] {
   for (const row of rows) {
     check.parseJson(JSON.stringify(row));

@@ -100,7 +100,7 @@ export function inbox(
         .filter((row) => row.shard === shard && row.id > floor)
         .sort((a, b) => a.id - b.id)
         .slice(0, limitPerShard)
-        .map((row) => ({ ...row, fact: JSON.parse(row.fact) as Json })),
+        .map((row) => ({ ...row, fact: JSON.parse(row.fact) as object })),
     );
 }
 

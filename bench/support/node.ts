@@ -1,0 +1,103 @@
+/** One node of the engine in this process, with the workloads' definitions and handlers. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { createEngine, type Definition, type Engine, type TaskHandler } from "../../src/engine/index.ts";
+import { Database } from "../../src/foundation/database/index.ts";
+import { AppError } from "../../src/foundation/errors.ts";
+import { uuidv7 } from "../../src/foundation/ids.ts";
+import { createLogger } from "../../src/foundation/log.ts";
+import * as sql from "./queries.ts";
+import type { BenchDatabase } from "./server.ts";
+import { definitions, handlers, inputOf, namespace, threeSteps } from "./workload.ts";
+
+export interface BenchNode {
+  engine: Engine;
+  /** Starts so many three-step workflows at once; resolves when the last has ended, after checking that all completed. */
+  runAll(count: number): Promise<void>;
+  /** Starts one, and resolves when its result is here. */
+  runOne(order: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface NodeOptions {
+  leaseMs?: number;
+  /** Takes the place of the handlers of the three steps. */
+  handlers?: Record<string, TaskHandler>;
+}
+
+const resultTimeoutMs = 60_000;
+const endPollMs = 5;
+
+/** Starts a node and resolves when it owns every shard that nobody else does. */
+export async function startNode(database: Pick<BenchDatabase, "url">, options: NodeOptions = {}): Promise<BenchNode> {
+  // The engine is to be heard when something goes wrong, and else not.
+  const log = createLogger({ level: "warn" });
+  const db = new Database({ url: database.url, applicationName: "millrace bench node", log });
+  let endings = 0;
+  const tasks = options.handlers ?? handlers(() => endings++);
+  const engine = createEngine({
+    database: db,
+    log,
+    leaseMs: options.leaseMs,
+    handlers: { get: (taskId) => tasks[taskId], ids: () => Object.keys(tasks) },
+    definitions: { resolve: async ({ ref }) => resolved(ref), load: async (definitionId) => loaded(definitionId) },
+  });
+  await engine.start();
+
+  return {
+    engine,
+    async runAll(count) {
+      // Ids are in order of time, so this one parts the instances of this call from those before it.
+      const floor = uuidv7(Date.now());
+      endings = 0;
+      await Promise.all(Array.from({ length: count }, (_, order) => startPatiently(engine, order)));
+      while (endings < count) await sleep(endPollMs);
+      for (;;) {
+        const rows = await db.query<{ status: string; count: number }>(sql.countByStatus, [namespace, floor]);
+        const counts = new Map(rows.map((row) => [row.status, row.count]));
+        if (counts.get("COMPLETED") === count) return;
+        if ((counts.get("RUNNING") ?? 0) === 0) throw new Error(`not all of ${count} completed: ${JSON.stringify(rows)}`);
+        await sleep(endPollMs);
+      }
+    },
+    async runOne(order) {
+      const { instanceId } = await startPatiently(engine, order);
+      const end = await engine.waitForEnd({ namespace, instanceId, timeoutMs: resultTimeoutMs });
+      if (end?.status !== "COMPLETED") throw new Error(`instance ${instanceId} is ${end?.status}`);
+    },
+    async stop() {
+      await engine.stop();
+      await db.close();
+    },
+  };
+}
+
+/** Starts one workflow; where the engine asks to come back later, does. */
+async function startPatiently(engine: Engine, order: number): Promise<{ instanceId: string }> {
+  for (;;) {
+    try {
+      return await engine.startInstance({ namespace, definitionId: threeSteps.workflowId, input: inputOf(order) });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.kind !== "limited") throw error;
+      await sleep(error.retryAfterMs ?? 1_000);
+    }
+  }
+}
+
+const ids = new Map(definitions.map((definition, index) => [definition.workflowId, idOf(index)]));
+
+/** The same in every process, since instances of one are continued by another. */
+function idOf(index: number): string {
+  return `00000000-0000-7000-8000-${String(index).padStart(12, "0")}`;
+}
+
+function resolved(workflowId: string): { definitionId: string; workflowId: string } {
+  const definitionId = ids.get(workflowId);
+  if (definitionId === undefined) throw new Error(`there is no workflow ${workflowId}`);
+  return { definitionId, workflowId };
+}
+
+function loaded(definitionId: string): Definition & { namespace: string } {
+  const definition = definitions.find(({ workflowId }) => ids.get(workflowId) === definitionId);
+  if (definition === undefined) throw new Error(`there is no definition ${definitionId}`);
+  return { ...definition, namespace };
+}

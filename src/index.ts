@@ -1,0 +1,22 @@
+/** The package's door: Millrace inside another program. */
+export type {
+  CancelAnswer,
+  Definition,
+  InstanceStatus,
+  InstanceSummary,
+  InstanceView,
+  StartAnswer,
+  StepView,
+} from "./engine/index.ts";
+export { AppError, type ErrorKind, type InputError } from "./foundation/errors.ts";
+export {
+  createMillrace,
+  type EmbeddedMillrace,
+  type InstanceQuery,
+  type Millrace,
+  type MillraceOptions,
+  type Signal,
+  type StartInstance,
+} from "./millrace.ts";
+export { type ErrorCategory, type TaskContext, TaskError, type TaskHandler, type TaskLog } from "./tasks/index.ts";
+export type { DefinitionView } from "./workflows/index.ts";

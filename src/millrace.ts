@@ -1,0 +1,169 @@
+/**
+ * Millrace inside another program: the engine without its server.
+ *
+ * ```ts
+ * const millrace = createMillrace({ tasks: { greet: (input) => `Hello ${input.name}` }, workflows: [definition] });
+ * await millrace.start();
+ * const { instanceId } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+ * const ended = await millrace.waitForEnd(instanceId, { timeoutMs: 5_000 });
+ * ```
+ */
+import { type App, startApp } from "./app.ts";
+import type { CancelAnswer, InstanceFilter, InstanceSummary, InstanceView, Json, StartAnswer } from "./engine/index.ts";
+import { createLogger, type Logger } from "./foundation/log.ts";
+import { readSettings, type Settings } from "./foundation/settings.ts";
+import type { TaskHandler } from "./tasks/index.ts";
+import { createDefinition, type DefinitionView, getInstance, instanceIdOf, startInstance } from "./workflows/index.ts";
+
+export interface MillraceOptions {
+  /** Default: `DATABASE_URL`, else an embedded PostgreSQL in `dataDir`. */
+  databaseUrl?: string;
+  dataDir?: string;
+  /** Handlers by task id. */
+  tasks?: Readonly<Record<string, TaskHandler>>;
+  /** Definitions to have before anything starts, as documents. */
+  workflows?: readonly unknown[];
+  /** Where HTTP is served too; by default it is not. */
+  http?: { host?: string; port?: number };
+  /** In which all calls of this face work. Default `default`. */
+  namespace?: string;
+  /** Who starts and cancels, for the records. Default `program`. */
+  actor?: string;
+  /** Default: warnings and errors to standard error. */
+  log?: Logger;
+  leaseMs?: number;
+  drainMs?: number;
+  allowPrivateAddresses?: boolean;
+}
+
+export interface StartInstance {
+  /** A workflowId, or the id of a version. */
+  definitionId: string;
+  /** With a workflowId. Absent: the latest active one. */
+  version?: string;
+  /** Default: an empty object. */
+  input?: unknown;
+  correlationId?: string;
+  /** The same key again is the same start. */
+  idempotencyKey?: string;
+  /** LOW 1, MEDIUM 5 (default), HIGH 8, CRITICAL 10. */
+  priority?: number;
+}
+
+export interface Signal {
+  type: string;
+  payload?: unknown;
+  /** The same key again is the same signal. */
+  idempotencyKey?: string;
+}
+
+export type InstanceQuery = Partial<Omit<InstanceFilter, "namespace">>;
+
+/** What programs do with workflows. Refusals are `AppError`s with the codes of `docs/errors.md`. */
+export interface Millrace {
+  /** Stores a definition; the same content again changes nothing. */
+  define(document: unknown): Promise<DefinitionView>;
+  startInstance(what: StartInstance): Promise<StartAnswer>;
+  signal(instanceId: string, signal: Signal): Promise<{ signalId: string }>;
+  cancel(instanceId: string, what: { reason: string; compensate?: boolean }): Promise<CancelAnswer>;
+  /** Undefined when there is none. */
+  get(instanceId: string): Promise<InstanceView | undefined>;
+  /** Newest first; `after` is the id of the last item of the page before. */
+  list(query?: InstanceQuery): Promise<InstanceSummary[]>;
+  /** The instance when it is final, or as it is when the time is up. */
+  waitForEnd(
+    instanceId: string,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<InstanceView | undefined>;
+}
+
+export interface EmbeddedMillrace extends Millrace {
+  /** Resolves when instances can be started. May be called again after `stop`. */
+  start(): Promise<void>;
+  /** Lets running steps end, at most `drainMs`, and lets everything go. */
+  stop(): Promise<void>;
+  /** Where HTTP is served, if it is. */
+  readonly url: string | undefined;
+}
+
+/** Makes the face; nothing is opened before `start()`. Calls before that are refused. */
+export function createMillrace(options: MillraceOptions = {}): EmbeddedMillrace {
+  let app: App | undefined;
+  let starting: Promise<App> | undefined;
+  const face = faceOf(() => {
+    if (app === undefined) throw new Error("Millrace is not running; call start() first, and nothing after stop().");
+    return app;
+  }, options);
+  return {
+    ...face,
+    get url() {
+      return app?.url;
+    },
+    async start() {
+      const log = options.log ?? createLogger({ level: "warn" });
+      starting ??= startApp({ settings: settingsOf(options), log, tasks: options.tasks });
+      try {
+        app = await starting;
+      } catch (error) {
+        starting = undefined;
+        throw error;
+      }
+      for (const document of options.workflows ?? []) await face.define(document);
+    },
+    async stop() {
+      const running = await starting?.catch(() => undefined);
+      app = undefined;
+      starting = undefined;
+      await running?.stop();
+    },
+  };
+}
+
+/** The face of a running app; `npm start` uses it for the examples. */
+export function faceOf(
+  app: () => App,
+  { namespace = "default", actor = "program" }: { namespace?: string; actor?: string } = {},
+): Millrace {
+  const named = (instanceId: string) => ({ namespace, instanceId: instanceIdOf(instanceId) });
+  return {
+    async define(document) {
+      const { db, isUsed } = app().definitions;
+      const { definition } = await db.transaction((tx) =>
+        createDefinition(tx, { isUsed, namespace, document, createdBy: actor }),
+      );
+      return definition;
+    },
+    startInstance: ({ input = {}, ...request }) =>
+      startInstance(app().instances, { ...request, input: asJson(input), namespace, startedBy: actor }),
+    signal: (instanceId, { payload = null, ...signal }) =>
+      app().engine.signal({ ...named(instanceId), ...signal, payload: asJson(payload) }),
+    cancel: (instanceId, what) => app().engine.cancel({ ...named(instanceId), ...what, requestedBy: actor }),
+    get: (instanceId) => app().engine.getInstance(named(instanceId)),
+    list: ({ limit = 50, ...filter } = {}) => app().engine.listInstances({ ...filter, limit, namespace }),
+    async waitForEnd(instanceId, options) {
+      await getInstance(app().instances, named(instanceId));
+      return await app().engine.waitForEnd({ ...named(instanceId), ...options });
+    },
+  };
+}
+
+/** What JSON keeps of a value; a program may hand over dates and undefined members. */
+function asJson(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value) ?? "null");
+}
+
+function settingsOf(options: MillraceOptions): Settings {
+  const read = readSettings(process.env);
+  const { databaseUrl, dataDir, leaseMs, drainMs, allowPrivateAddresses, http } = options;
+  return {
+    ...read,
+    databaseUrl: databaseUrl ?? read.databaseUrl,
+    dataDir: dataDir ?? read.dataDir,
+    leaseMs: leaseMs ?? read.leaseMs,
+    drainMs: drainMs ?? read.drainMs,
+    allowPrivateAddresses: allowPrivateAddresses ?? read.allowPrivateAddresses,
+    host: http?.host ?? read.host,
+    port: http?.port ?? read.port,
+    roles: http === undefined ? read.roles.filter((role) => role !== "api") : read.roles,
+  };
+}

@@ -1,0 +1,2 @@
+export { getInstance, type Instances, instanceIdOf, startInstance } from "./operations.ts";
+export { addInstanceRoutes } from "./routes.ts";
