@@ -28,7 +28,7 @@ export interface Birth {
 /** How many starts one intake transaction takes. */
 const birthBatch = 500;
 
-export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): void }): Births {
+export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): void; hint(shard: number): void }): Births {
   let births: { row: BirthRow; resolve(answer: BirthAnswer): void; reject(error: Error): void }[] = [];
   let bearing = false;
 
@@ -87,7 +87,7 @@ export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): 
       case "created": {
         const { inboxId, at } = answer;
         if (core.shards.has(shard)) reactions.takeInbox({ shard, id: inboxId, kind: "START", instanceId: id, fact: {} });
-        else void core.store.hint({ inbox: [shard] }).catch(() => {});
+        else reactions.hint(shard);
         const startedAt = new Date(Math.round(at)).toISOString();
         return { instanceId: id, definitionId: definition.definitionId, status: "CREATED", startedAt, created: true };
       }

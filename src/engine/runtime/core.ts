@@ -88,6 +88,8 @@ export interface Delivery {
   fact: Fact;
   /** The inbox row that carries it; deleted in the flush that records the effect. */
   inboxId?: number;
+  /** A large value in the fact that was written to payloads already; its rows will refer to it. */
+  payload?: { value: unknown; id: string };
   /** After the commit of the effect (or at once if there is none to write). */
   settled?(result: { ignored: string | undefined; resident: Resident | undefined }): void;
   /** It could not be recorded; what happened is unknown or nothing. */

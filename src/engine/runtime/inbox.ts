@@ -38,6 +38,8 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
   let again = false;
   let stopped = true;
   let floorlessAtMs = Number.NEGATIVE_INFINITY;
+  /** The last read left rows where they are, for want of room. */
+  let throttled = false;
 
   function wake(): void {
     if (stopped) return;
@@ -62,7 +64,8 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
 
   async function readOnce(): Promise<void> {
     const shards = [...core.shards.values()].filter((owned) => owned.phase !== "releasing");
-    if (shards.length === 0 || isFull()) return;
+    throttled = isFull();
+    if (shards.length === 0 || throttled) return;
     const now = core.clock.monotonicMs();
     const floorless = now - floorlessAtMs >= floorlessEveryMs;
     if (floorless) floorlessAtMs = now;
@@ -77,6 +80,7 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     for (const row of rows) {
       highest.set(row.shard, Math.max(row.id, highest.get(row.shard) ?? 0));
       if (isFull()) {
+        throttled = true;
         again = false;
         return;
       }
@@ -91,10 +95,19 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     return Math.max(0, ...shards.map((owned) => owned.underWay.size));
   }
 
+  function underWay(): number {
+    let sum = 0;
+    for (const owned of core.shards.values()) sum += owned.underWay.size;
+    return sum;
+  }
+
   function isFull(): boolean {
-    let underWay = 0;
-    for (const owned of core.shards.values()) underWay += owned.underWay.size;
-    return underWay >= underWayLimit || core.residents.size >= core.limits.residents;
+    return underWay() >= underWayLimit || core.residents.size >= core.limits.residents;
+  }
+
+  /** Rows were consumed: where some were left for want of room, there is room again. */
+  function consumed(): void {
+    if (throttled && !reading && underWay() < underWayLimit / 2 && core.residents.size < core.limits.residents) wake();
   }
 
   function note(shard: number, atMs: number, id: number): void {
@@ -124,6 +137,7 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       {
         fact,
         inboxId: row.id,
+        settled: consumed,
         failed: () => {
           owned.underWay.delete(row.id);
           core.clock.schedule(250, wake);

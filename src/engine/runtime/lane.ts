@@ -22,6 +22,8 @@ export interface LaneOptions {
   clock: Clock;
   time: StoreTime;
   log: Logger;
+  /** Whether the lane holds a shard: work for one that was let go meanwhile would void the whole flush. */
+  owns(shard: number): boolean;
   /** Called when a flush has room left after what is queued: admits starts that wait. */
   refill(room: { rows: number; bytes: number }): void;
   /** The lane is closed or its past is not the store's: everything in memory that rests on it is void. */
@@ -129,7 +131,7 @@ export class Lane {
         const work = this.#queue[next++]!;
         this.#queuedBytes -= work.bytes;
         this.#queuedRows -= work.rows;
-        if (!work.wanted()) {
+        if (!this.#isWanted(work)) {
           dropped.push(work);
           continue;
         }
@@ -146,6 +148,10 @@ export class Lane {
     }
     for (const work of dropped) work.dropped();
     return taken;
+  }
+
+  #isWanted(work: Work): boolean {
+    return work.wanted() && this.#options.owns(work.shard);
   }
 
   /** Writes these and tells them what became of them; splits them where the store refuses a value. */
@@ -212,7 +218,7 @@ export class Lane {
     }
     const first = new Set(instances.slice(0, instances.length >> 1));
     await this.#write(works.filter((work) => first.has(work.instanceId)));
-    await this.#write(works.filter((work) => !first.has(work.instanceId) && (work.wanted() || drop(work))));
+    await this.#write(works.filter((work) => !first.has(work.instanceId) && (this.#isWanted(work) || drop(work))));
   }
 
   async #withoutStale(works: Work[]): Promise<void> {

@@ -8,7 +8,9 @@ import { AppError } from "../../foundation/errors.ts";
 import { shardOf } from "../../foundation/ids.ts";
 import type { CancelAnswer, CancelRequest, SignalRequest } from "../contract.ts";
 import { engineErrors, storeRefusal } from "../errors.ts";
+import type { Json } from "../machine/definition.ts";
 import { type InstanceStatus, isFinal } from "../machine/state.ts";
+import { inlineLimit } from "../payloads.ts";
 import type { Core, Delivery } from "./core.ts";
 
 export interface Messages {
@@ -21,7 +23,7 @@ const decisionWaitMs = 5_000;
 
 export function createMessages(
   core: Core,
-  reactions: { deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void },
+  reactions: { deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void; hint(shard: number): void },
 ): Messages {
   async function signal(request: SignalRequest): Promise<{ signalId: string }> {
     const { instanceId, namespace } = request;
@@ -31,7 +33,8 @@ export function createMessages(
     const signalId = keyed ? keyedId(instanceId, request.idempotencyKey!) : core.newId(now, shard);
     const fact = { kind: "signal" as const, signalId, keyed, type: request.type, payload: request.payload, receivedAt: now };
     await requireOpen({ instanceId, namespace, shard });
-    const ignored = await meet({ shard, instanceId, kind: "SIGNAL", fact });
+    const payload = await storeLarge({ shard, instanceId }, request.payload);
+    const ignored = await meet({ shard, instanceId, kind: "SIGNAL", fact, ...(payload === undefined ? {} : { payload }) });
     if (ignored !== undefined && !keyed) throw await lateness(instanceId, shard, "take no signals any more");
     return { signalId };
   }
@@ -64,18 +67,33 @@ export function createMessages(
     if (isFinal(stored.status)) throw finalError(what.instanceId, stored.status);
   }
 
+  /** A large payload is written beside the lane before a row refers to it; not where the inbox carries it whole. */
+  async function storeLarge(owner: { shard: number; instanceId: string }, value: Json): Promise<Delivery["payload"]> {
+    if (!core.shards.has(owner.shard)) return undefined;
+    const body = JSON.stringify(value);
+    if (body.length <= inlineLimit) return undefined;
+    const id = core.newId(core.time.now());
+    try {
+      await core.store.savePayload({ ...owner, id, body });
+    } catch (error) {
+      throw storeRefusal(error);
+    }
+    return { value, id };
+  }
+
   /** Brings a fact to its instance and gives why it changed nothing, if so. */
   async function meet(what: {
     shard: number;
     instanceId: string;
     kind: "SIGNAL" | "CANCEL";
     fact: Delivery["fact"];
+    payload?: Delivery["payload"];
   }): Promise<string | undefined> {
-    const { shard, instanceId, kind, fact } = what;
+    const { shard, instanceId, kind, fact, payload } = what;
     const phase = core.shards.get(shard)?.phase;
     if (phase === "open" || phase === "folding") {
       try {
-        return await decided({ shard, instanceId }, fact);
+        return await decided({ shard, instanceId }, { fact, ...(payload === undefined ? {} : { payload }) });
       } catch (error) {
         if (error instanceof AppError) throw error;
         throw engineErrors.interrupted("The request was interrupted; whether it took effect is unknown", { retryAfterMs: 1_000, cause: error });
@@ -86,16 +104,16 @@ export function createMessages(
     } catch (error) {
       throw storeRefusal(error);
     }
-    void core.store.hint({ inbox: [shard] }).catch(() => {});
+    reactions.hint(shard);
     return undefined;
   }
 
   /** The owner's decision on a fact, once it is in the store. */
-  function decided(what: { shard: number; instanceId: string }, fact: Delivery["fact"]): Promise<string | undefined> {
+  function decided(what: { shard: number; instanceId: string }, given: Delivery): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
       const giveUp = core.clock.schedule(decisionWaitMs, () => reject(new Error("no decision in time")));
       reactions.deliver(what, {
-        fact,
+        ...given,
         settled: ({ ignored }) => {
           giveUp();
           resolve(ignored);

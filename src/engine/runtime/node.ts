@@ -15,6 +15,7 @@ import type { Beat } from "./beat.ts";
 import { createBirths } from "./births.ts";
 import { type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
+import { createHints } from "./hints.ts";
 import { createInbox } from "./inbox.ts";
 import { createMessages, type Messages } from "./messages.ts";
 import { Lane } from "./lane.ts";
@@ -96,6 +97,7 @@ export function createNode(options: NodeOptions): EngineNode {
     stopping: false,
   };
 
+  const hints = createHints(core);
   const turns: Turns = createTurns(core, {
     runTask: (resident, task) => runner.run(resident, task),
     armTimer: (timer) => timers.arm(timer),
@@ -125,9 +127,9 @@ export function createNode(options: NodeOptions): EngineNode {
     },
     abandoned: ({ instanceId, shard, path }) => loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
   });
-  const births = createBirths(core, { takeInbox: (row) => inbox.take(row) });
+  const births = createBirths(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
   const starts = createAdmission(core, { turns, births }, { resolve: options.resolve, begun: turns.act });
-  const messages = createMessages(core, { deliver: loading.deliver });
+  const messages = createMessages(core, { deliver: loading.deliver, hint: hints.inbox });
 
   function newLane(): Lane {
     const lane: Lane = new Lane({
@@ -137,6 +139,7 @@ export function createNode(options: NodeOptions): EngineNode {
       clock,
       time,
       log,
+      owns: (shard) => core.shards.has(shard),
       refill: (room) => starts.refill(room),
       lost: () => void reopen(lane),
     });
@@ -169,7 +172,7 @@ export function createNode(options: NodeOptions): EngineNode {
     if (owned?.phase === "releasing" || handedOver.has(shard)) {
       const post = async () => {
         await store.post([{ shard, kind: "RESULT", instanceId, fact: delivery.fact }]);
-        await store.hint({ inbox: [shard] }).catch(() => {});
+        hints.inbox(shard);
       };
       latePosts.add(post().catch((error: unknown) => log.warn({ err: error }, "a late result could not be handed on")));
     }

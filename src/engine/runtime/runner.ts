@@ -159,8 +159,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
     }
     void store(started, result.json).then(
       (id) => {
-        started.resident.references.set(value, id);
-        deliver(started.resident, { fact });
+        deliver(started.resident, { fact, payload: { value, id } });
       },
       (error: unknown) => deliverFailure(started, { ...toErrorInfo(error, nowIso()), code: "UNSTORABLE", category: "SYSTEM", retriable: true }),
     );

@@ -3,6 +3,7 @@
  * timers, so memory is exact once a shard's near ones are loaded; the store is asked again only as time moves on.
  */
 
+import type { TimerRow } from "../store/contract.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
 
 /** How far ahead timers are loaded, and how many of one shard at once. */
@@ -106,37 +107,40 @@ export function createTimers(core: Core, reactions: TimerReactions): Timers {
   async function load(shards: OwnedShard[]): Promise<void> {
     const lane = core.lane;
     const until = core.time.now() + horizonMs;
-    const asked = shards.filter((owned) => owned.timersUntil < until && owned.phase !== "releasing");
+    const asked = shards
+      .filter((owned) => owned.timersUntil < until && owned.phase !== "releasing")
+      .map((owned) => ({ owned, before: owned.timersUntil, count: 0, last: 0 }));
     if (asked.length === 0) return;
-    const rows = await core.store.timers({
-      shards: asked.map((owned) => ({ shard: owned.shard, floor: owned.timersFrom })),
-      until,
-      limitPerShard: perShardLimit,
-    });
-    if (lane !== core.lane) return;
-    const counts = new Map<number, { count: number; last: number }>();
-    for (const row of rows) {
-      const seen = counts.get(row.shard);
-      if (seen === undefined) counts.set(row.shard, { count: 1, last: row.dueAt });
-      else {
-        seen.count++;
-        seen.last = Math.max(seen.last, row.dueAt);
-      }
-      if (core.shards.has(row.shard)) add(row);
+    // From here on `arm` keeps what is committed meanwhile: the read below may have been too early to see it.
+    for (const { owned } of asked) owned.timersUntil = until;
+    const byShard = new Map(asked.map((entry) => [entry.owned.shard, entry]));
+    let rows: TimerRow[];
+    try {
+      rows = await core.store.timers({
+        shards: asked.map(({ owned }) => ({ shard: owned.shard, floor: owned.timersFrom })),
+        until,
+        limitPerShard: perShardLimit,
+      });
+    } catch (error) {
+      for (const { owned, before } of asked) owned.timersUntil = before;
+      throw error;
     }
-    let more = false;
-    for (const owned of asked) {
-      const seen = counts.get(owned.shard);
-      const full = seen !== undefined && seen.count >= perShardLimit;
+    if (lane !== core.lane) return;
+    for (const row of rows) {
+      const entry = byShard.get(row.shard)!;
+      entry.count++;
+      entry.last = Math.max(entry.last, row.dueAt);
+      if (core.shards.get(row.shard) === entry.owned) add(row);
+    }
+    let nextRead = Number.POSITIVE_INFINITY;
+    for (const { owned, count, last } of asked) {
+      if (count < perShardLimit) continue;
       // A full answer reaches only as far as its last timer; those of the same instant come with the next.
-      owned.timersUntil = full ? seen.last : until;
-      if (full && seen.last <= core.time.now()) {
-        more = true;
-        owned.timersFrom = Math.max(owned.timersFrom, seen.last);
-      }
+      owned.timersUntil = last;
+      nextRead = Math.min(nextRead, last);
     }
     plan();
-    if (more) core.clock.schedule(50, () => void readAgain());
+    if (nextRead < until) core.clock.schedule(Math.max(50, nextRead - core.time.now()), () => void readAgain());
   }
 
   async function readAgain(): Promise<void> {

@@ -52,6 +52,10 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
       return;
     }
     const work = emptyWork({ shard: resident.shard, instanceId: resident.id });
+    if (delivery.payload !== undefined) {
+      resident.references.set(delivery.payload.value, delivery.payload.id);
+      work.payloadsClaimed.push(`[${resident.shard},"${delivery.payload.id}"]`);
+    }
     let decision: Decision;
     try {
       decision = decideNow(resident, delivery.fact);

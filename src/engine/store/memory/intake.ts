@@ -1,6 +1,5 @@
 /** What outsiders bring, on memory tables: starts with their keys, inbox rows, payloads. */
 
-import type { Json } from "../../machine/definition.ts";
 import type { BirthAnswer, BirthRow } from "../contract.ts";
 import * as check from "./refusals.ts";
 import { keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";

@@ -1,0 +1,32 @@
+/** The handlers of a chaos node. What they give depends on their input alone; when and how often they ran is in the diary. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { TaskError, type TaskHandler } from "../../src/engine/index.ts";
+import type { Diary } from "./diary.ts";
+
+interface Work {
+  value: number;
+  /** How long it takes. */
+  ms: number;
+  /** How many attempts fail before one succeeds. */
+  failures?: number;
+  /** Refuses for good, with this code. */
+  refuse?: string;
+  /** Length of a text in the output. */
+  paddingChars?: number;
+}
+
+export function createHandlers(diary: Diary): ReadonlyMap<string, TaskHandler> {
+  const work: TaskHandler = async (input, ctx) => {
+    const { value, ms, failures = 0, refuse, paddingChars = 0 } = input as Work;
+    const { instanceId, attempt } = ctx;
+    const path = ctx.idempotencyKey.slice(instanceId.length + 1);
+    diary.note({ kind: "begin", instanceId, path, attempt, at: Date.now() });
+    if (ms > 0) await sleep(ms, undefined, { signal: ctx.signal });
+    diary.note({ kind: "end", instanceId, path, attempt, at: Date.now() });
+    if (refuse !== undefined) throw new TaskError({ code: refuse, category: "BUSINESS", message: "refused" });
+    if (attempt <= failures) throw new TaskError({ code: "FLAKY", category: "TRANSIENT", message: `attempt ${attempt} fails` });
+    return { value: value + 1, ...(paddingChars === 0 ? {} : { padding: "y".repeat(paddingChars) }) };
+  };
+  return new Map([["work", work]]);
+}

@@ -1,0 +1,29 @@
+/** What the orchestrator and a node tell each other, one JSON object a line over the node's standard input and output. */
+
+import type { CancelRequest, SignalRequest, StartRequest } from "../../src/engine/index.ts";
+
+export type Request =
+  | { id: number; ask: "start"; request: StartRequest }
+  | { id: number; ask: "signal"; request: SignalRequest }
+  | { id: number; ask: "cancel"; request: CancelRequest }
+  /** Kill `pids` and, if `self`, this process, `afterSentUs` after the next flush was sent and before its answer came. */
+  | { id: number; ask: "strike"; postgresPid?: number; self: boolean; afterSentUs: number };
+
+export type Reply =
+  | { event: "ready"; nodeId: string }
+  | { id: number; ok: true; value: unknown }
+  | { id: number; ok: false; code: string; kind: string; message: string };
+
+/** Where a blow fell. */
+export interface Strike {
+  /** A flush had been sent and its answer had not come. */
+  inFlush: boolean;
+  laneId?: string;
+  seq?: number;
+  at: number;
+}
+
+/** A line of a node's diary, a file that outlives it. */
+export type DiaryLine =
+  | { kind: "begin" | "end"; instanceId: string; path: string; attempt: number; at: number }
+  | ({ kind: "strike"; id: number } & Strike);
