@@ -7,13 +7,33 @@ import { makeTemporaryDirectory } from "./temporary.ts";
 
 export const testKey = "test-key-of-at-least-16-characters";
 
-// biome-ignore lint/suspicious/noExplicitAny: an answer's shape is what tests look at, and the server checks it
-type AnyJson = any;
+/** The fields of answers that tests look at by name. The server checks each answer against its schema. */
+export interface Body {
+  id: string;
+  instanceId: string;
+  definitionId: string;
+  signalId: string;
+  status: string;
+  startedAt: string;
+  completedAt?: string;
+  version: unknown;
+  priority: number;
+  currentStepId?: string;
+  output?: unknown;
+  state: { currentStepId?: string; waitingForEvent?: unknown; steps: Record<string, unknown> };
+  compensationState?: unknown;
+  cancelation?: unknown;
+  items: Body[];
+  nextCursor: string | null;
+  code: string;
+  errors: { pointer: string; message: string }[];
+  [field: string]: unknown;
+}
 
 export interface Answer {
   status: number;
   headers: Headers;
-  body: AnyJson;
+  body: Body;
 }
 
 export interface CallOptions {

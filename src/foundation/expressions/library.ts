@@ -34,6 +34,7 @@ import {
   MapValue,
   mapOf,
   missing,
+  recordKeys,
   UintValue,
   type Value,
 } from "./values.ts";
@@ -94,9 +95,10 @@ export function openLibrary(options: LibraryOptions = {}): Library {
     names: () => [...new Set([...env.funcs].map((func) => func.name))],
     call(name, target, args) {
       charge(callUnits);
+      const convert = name === "format" ? toLibrary : toLibraryByType;
       const bindings: Record<string, CelInput> = {};
-      if (target !== undefined) bindings.target = toLibrary(target);
-      for (let index = 0; index < args.length; index++) bindings[`a${index}`] = toLibrary(args[index]);
+      if (target !== undefined) bindings.target = convert(target);
+      for (let index = 0; index < args.length; index++) bindings[`a${index}`] = convert(args[index]);
       return fromLibrary(planOf(name, target !== undefined, args.length)(bindings));
     },
     run(tree, values) {
@@ -113,6 +115,15 @@ export function openLibrary(options: LibraryOptions = {}): Library {
       return result;
     },
   };
+}
+
+/**
+ * As `toLibrary`, but an empty list or map stands for any: of the functions that are left to the library only `format`
+ * looks into one, the others must merely refuse it.
+ */
+function toLibraryByType(value: Value): CelInput {
+  if (itemsOf(value) !== undefined) return celList([]);
+  return value instanceof MapValue || isRecord(value) ? celMap(new Map()) : toLibrary(value);
 }
 
 /**
@@ -145,9 +156,7 @@ function toLibrary(value: Value): CelInput {
     for (const [key, item] of value.entries) entries.set(key, toLibrary(item));
     return celMap(entries);
   }
-  if (isRecord(value)) {
-    return celMap(new Map(Object.entries(value).map(([key, item]) => [key, toLibrary(item)])));
-  }
+  if (isRecord(value)) return celMap(new Map(recordKeys(value).map((key) => [key, toLibrary(value[key])])));
   throw new Fault("the scope holds a value that is not JSON");
 }
 

@@ -289,7 +289,7 @@ describe("a list", () => {
     do {
       const query: string = cursor === null ? "" : `&cursor=${cursor}`;
       const { body } = await program.call("GET", `${path}?limit=3${query}`, { namespace });
-      seen.push(...body.items.map(({ id }: { id: string }) => id));
+      seen.push(...body.items.map(({ id }) => id));
       cursor = body.nextCursor;
     } while (cursor !== null);
     expect(seen).toHaveLength(7);
@@ -338,7 +338,7 @@ describe("a history", () => {
     const id = await start("fails", {});
     await untilItIs("FAILED", id);
     const { body } = await program.call("GET", `${path}/${id}/transitions`);
-    expect(body.items.map(({ toState }: { toState: string }) => toState)).toEqual(["RUNNING", "FAILED"]);
+    expect(body.items.map(({ toState }) => toState)).toEqual(["RUNNING", "FAILED"]);
   });
 });
 
