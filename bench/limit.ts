@@ -41,7 +41,12 @@ export interface Limit {
 
 /** Takes every shard of a migrated database that nobody else uses, on a lane of its own. */
 export async function openLimit(database: BenchDatabase): Promise<Limit> {
-  const db = new Database({ url: database.url, poolSize: 1, applicationName: "millrace bench limit", log: silentLogger });
+  const db = new Database({
+    url: database.url,
+    poolSize: 1,
+    applicationName: "millrace bench limit",
+    log: silentLogger,
+  });
   const [settings] = await db.query<{ shards: number }>(sql.countShards);
   const shards = settings!.shards;
   const laneId = uuidv7(Date.now());

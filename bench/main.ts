@@ -48,9 +48,14 @@ bench.say(`PostgreSQL ${server.version} (${server.kind}), Node ${process.version
 try {
   const lines = await run(bench, chosen);
   console.log(options.json ? lines.map(toJsonLine).join("\n") : toTable(lines));
-  if (options.save && !options.quick) bench.say(`kept in ${await saveResult({ bench, lines, args: process.argv.slice(2) })}`);
+  if (options.save && !options.quick)
+    bench.say(`kept in ${await saveResult({ bench, lines, args: process.argv.slice(2) })}`);
   const missed = lines.filter((line) => isMet(line) === false);
-  bench.say(missed.length === 0 ? "every target is met" : `missed: ${missed.map(({ workload, name }) => `${workload} ${name}`).join(", ")}`);
+  bench.say(
+    missed.length === 0
+      ? "every target is met"
+      : `missed: ${missed.map(({ workload, name }) => `${workload} ${name}`).join(", ")}`,
+  );
 } finally {
   await server.stop();
 }
@@ -78,7 +83,8 @@ function choose(names: readonly string[]): Workload[] {
   const wanted = new Set<string>();
   for (const name of names.length === 0 ? byName.keys() : names) {
     const workload = byName.get(name);
-    if (workload === undefined) return command.error(`there is no workload "${name}"; there are ${[...byName.keys()].join(", ")}`);
+    if (workload === undefined)
+      return command.error(`there is no workload "${name}"; there are ${[...byName.keys()].join(", ")}`);
     for (const needed of workload.needs) wanted.add(needed);
     wanted.add(name);
   }

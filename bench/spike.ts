@@ -30,7 +30,12 @@ export interface Spike {
 
 /** Makes the spike's tables in an empty database. */
 export async function openSpike(database: BenchDatabase): Promise<Spike> {
-  const db = new Database({ url: database.url, poolSize: 1, applicationName: "millrace bench spike", log: silentLogger });
+  const db = new Database({
+    url: database.url,
+    poolSize: 1,
+    applicationName: "millrace bench spike",
+    log: silentLogger,
+  });
   await db.unnamed(await readFile(new URL("spike.sql", import.meta.url), "utf8"));
   const connection = await db.connect();
   const lane = openLane(connection);

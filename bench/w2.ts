@@ -2,7 +2,7 @@
  * W2: three-step workflows one at a time, through the engine in this process: from the call that starts one to its
  * result in the caller's hands.
  */
-import { type Bench, type Workload } from "./support/bench.ts";
+import type { Bench, Workload } from "./support/bench.ts";
 import { type Cost, counted, perWorkflow } from "./support/cost.ts";
 import { type BenchNode, startNode } from "./support/node.ts";
 import type { BenchDatabase } from "./support/server.ts";

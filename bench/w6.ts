@@ -3,6 +3,8 @@
  *
  * Everything is measured twice, in two databases that differ in nothing but the sleepers, by turns.
  */
+
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Bench, type Workload, warmUp } from "./support/bench.ts";
 import { counted } from "./support/cost.ts";
 import { settledHeapBytes } from "./support/heap.ts";
@@ -14,7 +16,6 @@ import { percentile } from "./support/statistics.ts";
 import { takeOver } from "./support/takeover.ts";
 import { runAtOnce } from "./w1.ts";
 import { runOneByOne } from "./w2.ts";
-import { setTimeout as sleep } from "node:timers/promises";
 
 const kinds = ["awake", "asleep"] as const;
 type Kind = (typeof kinds)[number];

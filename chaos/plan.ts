@@ -1,6 +1,6 @@
 /** What a run will do, and when: drawn from the seed before it begins, so that the same seed repeats it. */
 
-import type { Random } from "./random.ts";
+import type { Random } from "../src/engine/simulation/random.ts";
 import { type Case, drawShape } from "./shapes.ts";
 
 export interface PlannedStart {
@@ -57,23 +57,23 @@ function drawBlows(random: Random, { kills, leaseMs }: { kills: number; leaseMs:
   const blows: Blow[] = [];
   for (let index = 0; index < kills; index++) {
     const target = first[index] ?? random.pick<Target>(["node", "node", "node", "postgres", "postgres", "postgres", "both", "both", "all"]);
-    const afterSentUs = random.pick([0, random.whole(0, 1_000), random.whole(0, 8_000)]);
-    const backAfterMs = random.whole(0, 1_500);
-    blows.push({ atMs: 0, kind: "kill", target, aimed: index % 4 !== 3, afterSentUs, pick: random.whole(0, 99), backAfterMs });
+    const afterSentUs = random.pick([0, random.between(0, 1_000), random.between(0, 8_000)]);
+    const backAfterMs = random.between(0, 1_500);
+    blows.push({ atMs: 0, kind: "kill", target, aimed: index % 4 !== 3, afterSentUs, pick: random.between(0, 99), backAfterMs });
   }
   for (let index = 0; index < Math.max(1, kills / 5); index++) {
-    blows.push({ atMs: 0, kind: "drain", pick: random.whole(0, 99), backAfterMs: random.whole(0, 1_000) });
+    blows.push({ atMs: 0, kind: "drain", pick: random.between(0, 99), backAfterMs: random.between(0, 1_000) });
   }
   for (let index = 0; index < Math.max(1, kills / 10); index++) {
     blows.push({ atMs: 0, kind: "add" });
-    blows.push({ atMs: 0, kind: "stop", pick: random.whole(0, 99), stoppedMs: Math.round(leaseMs * (2.2 + random.next())) });
+    blows.push({ atMs: 0, kind: "stop", pick: random.between(0, 99), stoppedMs: Math.round(leaseMs * (2.2 + random.next())) });
   }
   return shuffled(random, blows);
 }
 
 function shuffled<T>(random: Random, list: T[]): T[] {
   for (let last = list.length - 1; last > 0; last--) {
-    const other = random.whole(0, last);
+    const other = random.between(0, last);
     [list[last], list[other]] = [list[other]!, list[last]!];
   }
   return list;

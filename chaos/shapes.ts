@@ -6,7 +6,7 @@
  */
 
 import type { CompensationStep, Definition, Json, Step } from "../src/engine/index.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../src/engine/simulation/random.ts";
 
 /** What a caller does to an instance after its start. Times are after the start's answer. */
 export interface FollowUp {
@@ -63,13 +63,13 @@ function shape(workflowId: string, weight: number, rest: Omit<Definition, "workf
 const three: Step[] = [work("a", "b", taken), work("b", "c", from("a")), work("c", undefined, from("b"))];
 
 shape("three", 5, { steps: three, output: valueOf("c") }, (random) => {
-  const n = random.whole(0, 1_000);
-  return { input: { n, ms: random.whole(0, 60) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 3 }] };
+  const n = random.between(0, 1_000);
+  return { input: { n, ms: random.between(0, 60) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 3 }] };
 });
 
 shape("keyed", 4, { steps: three, output: valueOf("c") }, (random) => {
-  const n = random.whole(0, 1_000);
-  return { input: { n, ms: random.whole(0, 60) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 3 }], keyed: true };
+  const n = random.between(0, 1_000);
+  return { input: { n, ms: random.between(0, 60) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 3 }], keyed: true };
 });
 
 shape(
@@ -85,9 +85,9 @@ shape(
     output: { even: "${has(steps.even)}", value: "${has(steps.even) ? steps.even.output.value : steps.odd.output.value}" },
   },
   (random) => {
-    const n = random.whole(0, 1_000);
+    const n = random.between(0, 1_000);
     const even = (n + 1) % 2 === 0;
-    return { input: { n, ms: random.whole(0, 40) }, followUps: [], ends: ["COMPLETED"], outputs: [{ even, value: even ? 101 : 201 }] };
+    return { input: { n, ms: random.between(0, 40) }, followUps: [], ends: ["COMPLETED"], outputs: [{ even, value: even ? 101 : 201 }] };
   },
 );
 
@@ -104,8 +104,8 @@ shape(
     output: { value: "${variables.i}" },
   },
   (random) => {
-    const rounds = random.whole(3, 25);
-    return { input: { rounds, ms: random.whole(0, 20) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: rounds }] };
+    const rounds = random.between(3, 25);
+    return { input: { rounds, ms: random.between(0, 20) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: rounds }] };
   },
 );
 
@@ -114,8 +114,8 @@ shape(
   2,
   { steps: [work("a", "flaky", taken), work("flaky", undefined, { value: "${steps.a.output.value}", ms: 5, failures: "${input.failures}" })], output: valueOf("flaky") },
   (random) => {
-    const n = random.whole(0, 1_000);
-    const failures = random.whole(1, 3);
+    const n = random.between(0, 1_000);
+    const failures = random.between(1, 3);
     return { input: { n, ms: 5, failures }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 2 }] };
   },
 );
@@ -132,15 +132,15 @@ shape(
   2,
   { steps: [work("a", "pause", taken), { stepId: "pause", type: "DELAY", delay: "input.delayMs", transitions: { default: "b" } }, work("b", undefined, from("a"))], output: valueOf("b") },
   (random) => {
-    const n = random.whole(0, 1_000);
-    const delayMs = random.whole(50, 4_000);
+    const n = random.between(0, 1_000);
+    const delayMs = random.between(50, 4_000);
     return { input: { n, ms: 5, delayMs }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 2 }] };
   },
 );
 
 shape("long", 3, { steps: [work("a", "b", taken), work("b", undefined, from("a"))], output: valueOf("b") }, (random) => {
-  const n = random.whole(0, 1_000);
-  return { input: { n, ms: random.whole(1_100, 2_600) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 2 }] };
+  const n = random.between(0, 1_000);
+  return { input: { n, ms: random.between(1_100, 2_600) }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: n + 2 }] };
 });
 
 /** The signal comes before the wait begins (the first step lasts), or some time after. */
@@ -156,11 +156,11 @@ shape(
     output: valueOf("b"),
   },
   (random) => {
-    const amount = random.whole(1, 1_000);
+    const amount = random.between(1, 1_000);
     const signal = { kind: "signal" as const, type: "payment.received", payload: { amount } };
     const keyed = random.chance(0.5);
-    const followUp = { afterMs: random.whole(0, 3_000), act: keyed ? { ...signal, key: "payment" } : signal, twice: keyed && random.chance(0.5) };
-    return { input: { n: 1, ms: random.whole(0, 400) }, followUps: [followUp], ends: ["COMPLETED"], outputs: [{ value: amount + 1 }] };
+    const followUp = { afterMs: random.between(0, 3_000), act: keyed ? { ...signal, key: "payment" } : signal, twice: keyed && random.chance(0.5) };
+    return { input: { n: 1, ms: random.between(0, 400) }, followUps: [followUp], ends: ["COMPLETED"], outputs: [{ value: amount + 1 }] };
   },
 );
 
@@ -178,7 +178,7 @@ shape(
   },
   (random) => {
     const act = { kind: "signal" as const, type: "payment.received", payload: {}, key: "payment" };
-    const followUps = random.chance(0.6) ? [{ afterMs: random.whole(1_000, 2_000), act }] : [];
+    const followUps = random.chance(0.6) ? [{ afterMs: random.between(1_000, 2_000), act }] : [];
     return { input: { n: 1, ms: 5 }, followUps, ends: ["COMPLETED"], outputs: followUps.length === 0 ? [{ value: 11 }] : [{ value: 11 }, { value: 2 }] };
   },
 );
@@ -198,9 +198,9 @@ shape(
     output: { value: "${variables.sum}" },
   },
   (random) => {
-    const amounts = [random.whole(1, 9), random.whole(10, 90), random.whole(100, 900)];
+    const amounts = [random.between(1, 9), random.between(10, 90), random.between(100, 900)];
     const followUps = amounts.map((amount) => ({
-      afterMs: random.whole(0, 2_500),
+      afterMs: random.between(0, 2_500),
       act: { kind: "signal" as const, type: "item.added", payload: { amount }, key: `item ${amount}` },
       twice: random.chance(0.4),
     }));
@@ -227,7 +227,7 @@ shape(
     steps: [work("reserve", "charge", taken), work("charge", "ship", taken), work("ship", undefined, { value: 0, ms: 5, refuse: "OUT_OF_STOCK" })],
     compensationSteps: [undo("release", "reserve"), undo("refund", "charge", { value: 0, ms: 5, refuse: "BANK_CLOSED" })],
   },
-  (random) => ({ input: { n: 1, ms: random.whole(0, 200) }, followUps: [], ends: ["FAILED"], errorCode: "OUT_OF_STOCK" }),
+  (random) => ({ input: { n: 1, ms: random.between(0, 200) }, followUps: [], ends: ["FAILED"], errorCode: "OUT_OF_STOCK" }),
 );
 
 /** Cancelled at any time; it may have ended before. */
@@ -241,8 +241,8 @@ shape(
   },
   (random) => {
     const act = { kind: "cancel" as const, compensate: random.chance(0.7) };
-    const ms = random.whole(10, 1_200);
-    return { input: { n: 1, ms }, followUps: [{ afterMs: random.whole(0, 2_500), act }], ends: ["COMPLETED", "CANCELLED"], outputs: [{ value: 2 }] };
+    const ms = random.between(10, 1_200);
+    return { input: { n: 1, ms }, followUps: [{ afterMs: random.between(0, 2_500), act }], ends: ["COMPLETED", "CANCELLED"], outputs: [{ value: 2 }] };
   },
 );
 
@@ -252,8 +252,8 @@ shape(
   1,
   { steps: [work("a", "never", taken), { stepId: "never", type: "EVENT_WAIT", eventPattern: "hell.frozen", transitions: { default: "b" } }, work("b", undefined, taken)] },
   (random) => ({
-    input: { n: 1, ms: random.whole(0, 300) },
-    followUps: [{ afterMs: random.whole(0, 4_000), act: { kind: "cancel", compensate: false } }],
+    input: { n: 1, ms: random.between(0, 300) },
+    followUps: [{ afterMs: random.between(0, 4_000), act: { kind: "cancel", compensate: false } }],
     ends: ["CANCELLED"],
   }),
 );
@@ -267,8 +267,8 @@ shape(
     output: valueOf("b"),
   },
   (random) => {
-    const paddingChars = random.whole(70_000, 120_000);
-    const padding = "x".repeat(random.chance(0.5) ? random.whole(70_000, 90_000) : 10);
+    const paddingChars = random.between(70_000, 120_000);
+    const padding = "x".repeat(random.chance(0.5) ? random.between(70_000, 90_000) : 10);
     return { input: { paddingChars, padding }, followUps: [], ends: ["COMPLETED"], outputs: [{ value: paddingChars + padding.length + 1 }] };
   },
 );

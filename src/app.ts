@@ -71,7 +71,7 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
     const cache = createDefinitionCache(db);
 
     // Data plane: what runs.
-    const { roles, leaseMs, drainMs } = settings;
+    const { roles, leaseMs, drainMs, retentionMs } = settings;
     const engine = createEngine({
       database: db,
       log,
@@ -81,6 +81,7 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
       roles: [...roles],
       leaseMs,
       drainMs,
+      retentionMs,
     });
     const instances: Instances = { engine, load: cache.load };
     const definitions: Definitions = {

@@ -133,13 +133,17 @@ export function faceOf(
       );
       return definition;
     },
-    startInstance: ({ input = {}, ...request }) =>
-      startInstance(app().instances, { ...request, input: asJson(input), namespace, startedBy: actor }),
-    signal: (instanceId, { payload = null, ...signal }) =>
-      app().engine.signal({ ...named(instanceId), ...signal, payload: asJson(payload) }),
-    cancel: (instanceId, what) => app().engine.cancel({ ...named(instanceId), ...what, requestedBy: actor }),
-    get: (instanceId) => app().engine.getInstance(named(instanceId)),
-    list: ({ limit = 50, ...filter } = {}) => app().engine.listInstances({ ...filter, limit, namespace }),
+    async startInstance({ input = {}, ...request }) {
+      return await startInstance(app().instances, { ...request, input: asJson(input), namespace, startedBy: actor });
+    },
+    async signal(instanceId, { payload = null, ...signal }) {
+      return await app().engine.signal({ ...named(instanceId), ...signal, payload: asJson(payload) });
+    },
+    async cancel(instanceId, what) {
+      return await app().engine.cancel({ ...named(instanceId), ...what, requestedBy: actor });
+    },
+    get: async (instanceId) => await app().engine.getInstance({ namespace, instanceId }),
+    list: async ({ limit = 50, ...filter } = {}) => await app().engine.listInstances({ ...filter, limit, namespace }),
     async waitForEnd(instanceId, options) {
       await getInstance(app().instances, named(instanceId));
       return await app().engine.waitForEnd({ ...named(instanceId), ...options });

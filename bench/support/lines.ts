@@ -49,7 +49,11 @@ export function toJsonLine(line: Line): string {
 
 export function toTable(lines: readonly Line[]): string {
   const head = ["workload", "what", "value", "compared with", "ratio", "target", "commits", "statements", "WAL bytes"];
-  const table = new Table({ head, style: { head: [], border: [] }, colAligns: ["left", "left", ...Array(7).fill("right")] });
+  const table = new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: ["left", "left", ...Array(7).fill("right")],
+  });
   for (const line of lines) {
     const met = isMet(line);
     const { cost } = line;

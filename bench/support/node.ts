@@ -55,7 +55,8 @@ export async function startNode(database: Pick<BenchDatabase, "url">, options: N
         const rows = await db.query<{ status: string; count: number }>(sql.countByStatus, [namespace, floor]);
         const counts = new Map(rows.map((row) => [row.status, row.count]));
         if (counts.get("COMPLETED") === count) return;
-        if ((counts.get("RUNNING") ?? 0) === 0) throw new Error(`not all of ${count} completed: ${JSON.stringify(rows)}`);
+        if ((counts.get("RUNNING") ?? 0) === 0)
+          throw new Error(`not all of ${count} completed: ${JSON.stringify(rows)}`);
         await sleep(endPollMs);
       }
     },

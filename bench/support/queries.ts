@@ -30,7 +30,10 @@ export const readExtensions = statement(
 
 export const readVersion = statement("bench.read_version", "select current_setting('server_version') as version");
 
-export const readWalPosition = statement("bench.read_wal_position", "select pg_current_wal_flush_lsn()::text as position");
+export const readWalPosition = statement(
+  "bench.read_wal_position",
+  "select pg_current_wal_flush_lsn()::text as position",
+);
 
 export const readWalBytes = statement(
   "bench.read_wal_bytes",

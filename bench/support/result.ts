@@ -8,7 +8,11 @@ import { type Line, toJsonLine } from "./lines.ts";
 const folder = new URL("../results/", import.meta.url);
 
 /** Writes `results/<date>-<kind of host>.json`, replacing one of the same day and kind; gives its path. */
-export async function saveResult(what: { bench: Bench; lines: readonly Line[]; args: readonly string[] }): Promise<string> {
+export async function saveResult(what: {
+  bench: Bench;
+  lines: readonly Line[];
+  args: readonly string[];
+}): Promise<string> {
   const { bench, lines, args } = what;
   const processors = cpus();
   const now = new Date().toISOString();

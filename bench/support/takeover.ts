@@ -24,7 +24,9 @@ export interface VictimReport {
 
 /** Milliseconds from the kill until every workflow that was under way has completed. */
 export async function takeOver(database: BenchDatabase): Promise<number> {
-  const victim = fork(new URL("victim.ts", import.meta.url), [database.url], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const victim = fork(new URL("victim.ts", import.meta.url), [database.url], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const gone = once(victim, "exit");
   const { instanceIds } = await new Promise<VictimReport>((resolve, reject) => {
     victim.once("message", (report: VictimReport) => resolve(report));
@@ -51,7 +53,8 @@ export async function takeOver(database: BenchDatabase): Promise<number> {
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;
   while (!(await holds())) {
-    if (performance.now() > giveUpAt) throw new Error(`the takeover did not end within ${patienceMs} ms (${namespace})`);
+    if (performance.now() > giveUpAt)
+      throw new Error(`the takeover did not end within ${patienceMs} ms (${namespace})`);
     await sleep(pollMs);
   }
 }

@@ -3,8 +3,8 @@
  * when it has sent one. It then holds its breath for the given time, so that no answer can be read, and kills.
  */
 
-import { readFileSync } from "node:fs";
 import { type Connection, Database, type Statement } from "../../src/foundation/database/index.ts";
+import { killServer } from "../kill_server.ts";
 import type { Diary } from "./diary.ts";
 import type { Strike } from "./lines.ts";
 
@@ -85,26 +85,5 @@ export class StruckDatabase extends Database {
     if (order.postgresPid !== undefined) killServer(order.postgresPid);
     if (order.self) process.kill(process.pid, "SIGKILL");
     order.struck(strike);
-  }
-}
-
-/** Kills a PostgreSQL as a power cut would: its main process first, so that nobody tidies up, then every other. */
-export function killServer(pid: number): void {
-  const children = childrenOf(pid);
-  for (const one of [pid, ...children]) {
-    try {
-      process.kill(one, "SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-  }
-}
-
-/** On Linux; elsewhere the others see that their parent is gone and end at once. */
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
-  } catch {
-    return [];
   }
 }

@@ -1,6 +1,7 @@
 /** Runs a command and says how it ended. */
 import { type Command, CommanderError } from "commander";
 import { AppError } from "../foundation/errors.ts";
+import { SettingsError } from "../foundation/settings.ts";
 import { createContext, type ProgramToStart } from "./context.ts";
 import { declareCommands } from "./declarations.ts";
 import { CommandError, exitCodes } from "./exit.ts";
@@ -38,7 +39,7 @@ export async function runCommandLine(options: CommandLineOptions): Promise<numbe
     command.showHelpAfterError("(add --help for what there is)").configureHelp({ showGlobalOptions: true });
   }
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(args[0] === "--version" ? ["-V"] : [...args], { from: "user" });
     return exitCode;
   } catch (error) {
     terminal.progress.clear();
@@ -75,6 +76,9 @@ const unreachableCodes = ["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EHOSTUNREAC
 
 function describe(error: unknown): Described {
   if (error instanceof CommandError) return error;
+  if (error instanceof SettingsError) {
+    return { message: "The settings cannot be used", hints: error.message.split("\n"), exitCode: exitCodes.usage };
+  }
   if (error instanceof AppError) {
     const known: Record<string, number> = { invalid: exitCodes.usage, unavailable: exitCodes.unreachable };
     return { message: `${error.message} [${error.code}]`, hints: [], exitCode: known[error.kind] ?? exitCodes.failed };

@@ -19,7 +19,8 @@ export interface Declaring {
 export function declareCommands(context: CommandContext, declaring: Declaring): Command {
   const program = new Command("millrace")
     .description("Durable workflows on PostgreSQL")
-    .version(declaring.version)
+    // The long form belongs to commands that take the version of a workflow; alone it is understood, see `command_line`.
+    .version(declaring.version, "-V", "print this program's version")
     .option("--json", "print JSON instead of tables")
     .option("-n, --namespace <name>", "the namespace to work in (default: default)")
     .option("--url <url>", "where the server is (default: MILLRACE_URL)");

@@ -23,7 +23,7 @@ import type { HandlerSource } from "./runtime/core.ts";
 import { startHousekeeping } from "./runtime/housekeeping.ts";
 import { createNode } from "./runtime/node.ts";
 import { createWaiters } from "./runtime/waiters.ts";
-import { createPostgresStore } from "./store/postgres.ts";
+import { createPostgresStore, type RawInstance, withPayloads } from "./store/postgres.ts";
 import { type RowFacts, viewOf } from "./view.ts";
 
 /** What the engine knows of definitions: functions that the program hands it. */
@@ -45,7 +45,11 @@ export interface EngineOptions {
   endpoints?: Record<string, string>;
   leaseMs?: number;
   drainMs?: number;
+  /** How long finished instances and history are kept. */
+  retentionMs?: number;
 }
+
+const standardRetentionMs = 30 * 86_400_000;
 
 export function createEngine(options: EngineOptions): Engine {
   const { database, log, definitions } = options;
@@ -83,20 +87,20 @@ export function createEngine(options: EngineOptions): Engine {
   async function getInstance(what: { namespace: string; instanceId: string }): Promise<InstanceView | undefined> {
     const shard = shardFor(what.instanceId);
     if (shard === undefined) return undefined;
-    // The row's facts are read after the fold's, so that what is shown is never older than its status says.
-    const [stored] = await store.instances([{ shard, id: what.instanceId }]);
-    if (stored === undefined || stored.namespace !== what.namespace) return undefined;
-    const [row] = await database.query<RowFacts>(views.readInstanceRow, [shard, what.instanceId, what.namespace]);
+    const values = [shard, what.instanceId, what.namespace];
+    const [row] = await database.query<RawInstance & RowFacts>(views.readInstanceView, values);
     if (row === undefined) return undefined;
-    if (row.status !== stored.status) return getInstance(what);
-    return viewOf(stored, row, await node.core.programs(stored.definitionId));
+    const { triggerEventId, startedIso, updatedIso, completedIso, parkedBy, ...raw } = row;
+    const stored = await withPayloads(store, raw);
+    const facts = { triggerEventId, startedIso, updatedIso, completedIso, parkedBy };
+    return viewOf(stored, facts, await node.core.programs(stored.definitionId));
   }
 
   return {
     nodeId,
     async start() {
       await node.start();
-      housekeeping = startHousekeeping({ database, log });
+      housekeeping = startHousekeeping({ database, log, retentionMs: options.retentionMs ?? standardRetentionMs });
     },
     async stop() {
       await housekeeping?.stop();
@@ -116,8 +120,8 @@ export function createEngine(options: EngineOptions): Engine {
     async history({ namespace, instanceId, afterSeq, limit }): Promise<HistoryItem[]> {
       const shard = shardFor(instanceId);
       if (shard === undefined) return [];
-      const [row] = await database.query(views.readInstanceRow, [shard, instanceId, namespace]);
-      if (row === undefined) return [];
+      const [asked] = await database.query<{ known: boolean }>(views.isInstanceKnown, [shard, instanceId, namespace]);
+      if (asked?.known !== true) return [];
       const items = await database.query<HistoryItem>(views.readHistory, [shard, instanceId, afterSeq, limit]);
       const ids = referencesIn(items);
       const found = ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
@@ -138,8 +142,11 @@ export function createEngine(options: EngineOptions): Engine {
       const timer = setTimeout(resolve, timeoutMs);
       signal?.addEventListener("abort", () => resolve(), { once: true });
       try {
-        const now = await getInstance({ namespace, instanceId });
-        if (now === undefined || isFinal(now.status)) return now;
+        // An instance in memory here has not ended, and this node tells when it does; of any other the row is read.
+        if (node.core.residents.get(instanceId)?.namespace !== namespace) {
+          const now = await getInstance({ namespace, instanceId });
+          if (now === undefined || isFinal(now.status)) return now;
+        }
         await promise;
         return await getInstance({ namespace, instanceId });
       } finally {

@@ -9,13 +9,11 @@ import type { ErrorInfo } from "./task.ts";
 
 /** The columns of the row that a fold does not need. */
 export interface RowFacts {
-  status: InstanceView["status"];
-  version: number;
   triggerEventId: string | null;
-  startedAt: string;
-  updatedAt: string;
-  completedAt: string | null;
-  parked: { message: string; at: string } | null;
+  startedIso: string;
+  updatedIso: string;
+  completedIso: string | null;
+  parkedBy: { message: string; at: string } | null;
 }
 
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -27,19 +25,19 @@ export function viewOf(stored: StoredInstance, row: RowFacts, program: Program):
     workflowDefinitionId: stored.definitionId,
     workflowId: stored.workflowId,
     namespace: stored.namespace,
-    status: row.status,
+    status: stored.status,
     input: stored.input,
     state: { variables: state.variables, steps: bag() },
-    version: row.version,
+    version: stored.version,
     priority: stored.priority,
-    startedAt: row.startedAt,
-    updatedAt: row.updatedAt,
+    startedAt: row.startedIso,
+    updatedAt: row.updatedIso,
   };
   for (const [stepId, step] of Object.entries(state.steps)) view.state.steps[stepId] = stepView(step);
   addLive(view, state, program);
-  if (row.completedAt !== null) {
-    view.completedAt = row.completedAt;
-    if (row.status === "COMPLETED") view.output = stored.output;
+  if (row.completedIso !== null) {
+    view.completedAt = row.completedIso;
+    if (stored.status === "COMPLETED") view.output = stored.output;
   }
   const error = stored.error ?? parkedError(row);
   if (error !== null) view.error = error;
@@ -55,12 +53,12 @@ export function viewOf(stored: StoredInstance, row: RowFacts, program: Program):
 }
 
 function parkedError(row: RowFacts): ErrorInfo | null {
-  if (row.parked === null) return null;
+  if (row.parkedBy === null) return null;
   return {
     code: "PARKED",
     category: "SYSTEM",
-    message: `The engine could not continue this instance: ${row.parked.message}`,
-    timestamp: row.parked.at,
+    message: `The engine could not continue this instance: ${row.parkedBy.message}`,
+    timestamp: row.parkedBy.at,
     retriable: false,
   };
 }

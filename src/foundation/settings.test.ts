@@ -27,6 +27,7 @@ test("without an environment every setting has its default", () => {
     url: "http://127.0.0.1:7400",
     logLevel: "info",
     drainMs: 10_000,
+    retentionMs: 2_592_000_000,
   });
 });
 
@@ -44,6 +45,7 @@ test("every setting can be set", () => {
     MILLRACE_URL: "https://millrace.example",
     MILLRACE_LOG_LEVEL: "debug",
     MILLRACE_DRAIN_MS: "0",
+    MILLRACE_RETENTION: "P2W",
   };
   expect(readSettings(env)).toEqual({
     databaseUrl: env.DATABASE_URL,
@@ -58,6 +60,7 @@ test("every setting can be set", () => {
     url: "https://millrace.example",
     logLevel: "debug",
     drainMs: 0,
+    retentionMs: 1_209_600_000,
   });
 });
 
@@ -86,6 +89,7 @@ test("all faults are named at once, each with what would be right, and no secret
     MILLRACE_ROLES: "engine,cook",
     MILLRACE_LEASE_MS: "2s",
     MILLRACE_LOG_LEVEL: "loud",
+    MILLRACE_RETENTION: "PT1H",
   });
   expect(faults).toEqual([
     'MILLRACE_PORT must be a whole number from 0 to 65535, not "70000".',
@@ -95,6 +99,10 @@ test("all faults are named at once, each with what would be right, and no secret
     'MILLRACE_ROLES must be one of api, engine, router, scheduler, console, not "cook".',
     'MILLRACE_LEASE_MS must be a whole number from 1000 to 600000, not "2s".',
     'MILLRACE_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, not "loud".',
+    'MILLRACE_RETENTION must be at least P1D, not "PT1H".',
+  ]);
+  expect(faultsOf({ MILLRACE_RETENTION: "P1M" })).toEqual([
+    'MILLRACE_RETENTION cannot be used: "P1M" has years or months, whose length is not fixed; write days, such as "P30D".',
   ]);
 });
 

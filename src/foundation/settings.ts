@@ -5,6 +5,7 @@
  * and the line that `docs/settings.md` shows. A name that begins with `MILLRACE_` and is not declared is refused, so a
  * typing error cannot silently leave a default in force.
  */
+import { formatDuration, parseDuration } from "./duration.ts";
 import type { InputError } from "./errors.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 
@@ -24,6 +25,7 @@ export interface Settings {
   url: string;
   logLevel: LogLevel;
   drainMs: number;
+  retentionMs: number;
 }
 
 /** The environment cannot be used; the program must not start. It never reaches a client, so it has no error code. */
@@ -52,6 +54,8 @@ interface Declaration<Value> {
 }
 
 class Fault extends Error {}
+
+const dayMs = 86_400_000;
 
 const declarations: { readonly [Key in keyof Settings]: Declaration<Settings[Key]> } = {
   databaseUrl: {
@@ -152,6 +156,16 @@ const declarations: { readonly [Key in keyof Settings]: Declaration<Settings[Key
     unit: "ms",
     meaning: "How long a stopping node lets running steps end before it cuts them off.",
   },
+  retentionMs: {
+    name: "MILLRACE_RETENTION",
+    read: durationFrom(dayMs),
+    fallback: 30 * dayMs,
+    shown: "`P30D`",
+    unit: "duration",
+    meaning:
+      "How long finished instances and their history are kept, at least `P1D`; the same on every node. What is older " +
+      "goes by the week.",
+  },
 };
 
 /**
@@ -187,6 +201,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     url: env.MILLRACE_URL?.trim() ? value("url") : `http://127.0.0.1:${port || declarations.port.fallback}`,
     logLevel: value("logLevel"),
     drainMs: value("drainMs"),
+    retentionMs: value("retentionMs"),
   };
   if (faults.length > 0) {
     throw new SettingsError(faults);
@@ -236,6 +251,21 @@ function integerBetween(least: number, most: number): (text: string) => number {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= least && value <= most)) {
       throw new Fault(`must be a whole number from ${least} to ${most}, not "${text}".`);
+    }
+    return value;
+  };
+}
+
+function durationFrom(leastMs: number): (text: string) => number {
+  return (text) => {
+    let value: number;
+    try {
+      value = parseDuration(text);
+    } catch (error) {
+      throw new Fault(`cannot be used: ${error instanceof Error ? error.message : String(error)}.`);
+    }
+    if (value < leastMs) {
+      throw new Fault(`must be at least ${formatDuration(leastMs)}, not "${text}".`);
     }
     return value;
   };

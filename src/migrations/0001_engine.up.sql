@@ -253,6 +253,9 @@ begin
         ('audit', 'fsm_transitions', false)) t (schema_name, table_name, by_id)
     loop
       part := target.table_name || '_' || to_char(week, 'IYYY"w"IW');
+      continue when to_regclass(format('%I.%I', target.schema_name, part)) is not null;
+      -- Nodes that start side by side take turns; readers and writers do not notice.
+      execute format('lock table only %I.%I in share update exclusive mode', target.schema_name, target.table_name);
       if to_regclass(format('%I.%I', target.schema_name, part)) is null then
         execute format('create table %I.%I (like %I.%I including defaults including constraints including storage)',
           target.schema_name, part, target.schema_name, target.table_name);
@@ -545,14 +548,15 @@ begin
     jsonb_build_object('node', in_node, 'lane', in_lane, 'epoch', held.epoch + 1));
 end $$;
 
--- One beat: extends the node's lease. False when the node is not registered (any more).
+-- One beat: extends the node's lease. False when the node is not registered (any more), or was given up: its lanes are
+-- closed then, and a beat that comes late must not let it begin steps on shards that others hold. It registers again.
 create function cluster.beat_v1(in_node text, in_lease_ms integer, in_draining boolean) returns boolean
 language plpgsql as $$
 declare
   was text;
 begin
   select n.health_status into was from cluster.node_registrations n where n.node_id = in_node for no key update;
-  if not found then return false; end if;
+  if not found or was = 'OFFLINE' then return false; end if;
   update cluster.node_registrations n set beat = n.beat + 1, last_heartbeat = now(), updated_at = now(), draining = in_draining,
     health_status = 'HEALTHY', expires_at = now() + in_lease_ms * interval '1 millisecond'
   where n.node_id = in_node;
@@ -569,7 +573,7 @@ language plpgsql as $$
 begin
   perform 1 from cluster.lanes l where l.lane_id = in_lane for no key update;
   update cluster.shard_leases l set lane_id = null, epoch = l.epoch + 1, changed_at = now() where l.lane_id = in_lane;
-  update cluster.lanes l set closed_at = coalesce(l.closed_at, now()) where l.lane_id = in_lane;
+  update cluster.lanes l set closed_at = coalesce(l.closed_at, clock_timestamp()) where l.lane_id = in_lane;
 end $$;
 
 -- Closes a dead node's lanes. Waits for a flush under way, at most a second (55P03); the caller then ends whoever blocks.
@@ -583,7 +587,9 @@ begin
   select n.health_status into was from cluster.node_registrations n
   where n.node_id = in_node and n.beat = in_beat and n.expires_at < now() for no key update;
   if not found then return -1; end if;
-  update cluster.lanes l set closed_at = now() where l.node_id = in_node and l.closed_at is null;
+  -- Told after the lock is held: whatever the lane wrote before it was closed began earlier than `closed_at`.
+  perform 1 from cluster.lanes l where l.node_id = in_node and l.closed_at is null order by l.lane_id for no key update;
+  update cluster.lanes l set closed_at = clock_timestamp() where l.node_id = in_node and l.closed_at is null;
   get diagnostics closed = row_count;
   if was <> 'OFFLINE' then
     update cluster.node_registrations n set health_status = 'OFFLINE', updated_at = now() where n.node_id = in_node;

@@ -38,6 +38,10 @@ function apply(turn: Turn, fact: Fact): void {
   const { state, decision } = turn;
   switch (fact.kind) {
     case "started":
+      if (fact.born === true && state.status !== "CREATED") {
+        decision.ignored = "the instance has begun";
+        return;
+      }
       if (state.deadlineAt !== undefined) decision.armed.push({ key: "", dueAt: state.deadlineAt });
       queueReady(turn);
       return;

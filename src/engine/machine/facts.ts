@@ -5,8 +5,8 @@ import type { Json } from "./definition.ts";
 import type { FinalStatus, InstanceStatus, JournalEntry } from "./state.ts";
 
 export type Fact =
-  /** The instance begins. */
-  | { kind: "started" }
+  /** The instance begins. `born`: it was accepted before, as CREATED; its START may come twice. */
+  | { kind: "started"; born?: boolean }
   /** The owner has folded the instance. `takeover`: the last owner died; else it let go in an orderly way. */
   | { kind: "resumed"; takeover: boolean }
   /** A long chain of steps without a commit goes on after one. */

@@ -49,7 +49,11 @@ export const readCluster = statement(
       from cluster.shard_leases s left join cluster.lanes l on l.lane_id = s.lane_id) as leases`,
 );
 
-export const openLane = statement("engine.open_lane", "insert into cluster.lanes (lane_id, node_id) values ($1, $2)");
+/** A second time is the same lane: the first answer was lost. */
+export const openLane = statement(
+  "engine.open_lane",
+  "insert into cluster.lanes (lane_id, node_id) values ($1, $2) on conflict do nothing",
+);
 export const abandonLane = statement("engine.abandon_lane", "select cluster.abandon_lane_v1($1)");
 export const closeLanes = statement("engine.close_lanes", "select cluster.close_lanes_v1($1, $2) as closed");
 

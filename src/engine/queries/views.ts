@@ -2,14 +2,21 @@
 
 import { type Db, statement } from "../../foundation/database/index.ts";
 import type { InstanceFilter, InstanceSummary } from "../contract.ts";
+import { entriesColumn, instanceColumns } from "./work.ts";
 
-export const readInstanceRow = statement(
-  "engine.read_instance_row",
-  `select i.status, i.version, i.priority, i.ready, i.current_step_id as "currentStepId", i.awaiting_task_id as "awaitingTaskId",
-     i.parked, i.trigger_event_id as "triggerEventId", i.started_at as "startedAt", i.updated_at as "updatedAt",
-     i.completed_at as "completedAt"
+/** One instance with its journal and what a fold does not need, in one look: its parts are of one moment. */
+export const readInstanceView = statement(
+  "engine.read_instance_view",
+  `select ${instanceColumns}, ${entriesColumn}, i.trigger_event_id as "triggerEventId", i.parked as "parkedBy",
+     i.started_at as "startedIso", i.updated_at as "updatedIso", i.completed_at as "completedIso"
    from workflow_orchestrator_service.workflow_instances i
    where i.shard = $1 and i.id = $2 and i.namespace = $3`,
+);
+
+export const isInstanceKnown = statement(
+  "engine.is_instance_known",
+  `select exists (select 1 from workflow_orchestrator_service.workflow_instances i
+     where i.shard = $1 and i.id = $2 and i.namespace = $3) as known`,
 );
 
 /** A RUNNING or PENDING row is left out once a later row of its path tells more. */

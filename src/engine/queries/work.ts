@@ -4,14 +4,14 @@ import { statement } from "../../foundation/database/index.ts";
 
 const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 
-const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId",
+export const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId",
   i.status, i.ready, i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
   i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked is not null as parked,
   exists (select 1 from workflow_orchestrator_service.payloads p where p.shard = i.shard and p.instance_id = i.id) as "hasPayloads",
   ${ms("i.started_at")} as "startedAt", ${ms("i.completed_at")} as "completedAt"`;
 
 /** The journal after the state: an index range of the primary key per instance. */
-const entriesColumn = `(select jsonb_agg(jsonb_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error,
+export const entriesColumn = `(select jsonb_agg(jsonb_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error,
     s.outcome, ${ms("s.started_at")}, ${ms("s.completed_at")}) order by s.seq)
   from workflow_orchestrator_service.workflow_instance_steps s
   where s.shard = i.shard and s.instance_id = i.id and s.seq > i.state_seq) as entries`;

@@ -10,7 +10,7 @@ import type { ResolvedDefinition, StartAnswer, StartRequest } from "../contract.
 import { engineErrors, storeRefusal } from "../errors.ts";
 import type { Json } from "../machine/definition.ts";
 import { inlineLimit } from "../payloads.ts";
-import type { BirthAnswer, BirthRow, InboxRow } from "../store/contract.ts";
+import { type BirthAnswer, type BirthRow, type InboxRow, StoreError } from "../store/contract.ts";
 import type { Core } from "./core.ts";
 
 export interface Births {
@@ -109,10 +109,10 @@ export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): 
         const answers = await core.store.accept(batch.map((birth) => birth.row));
         batch.forEach((birth, i) => birth.resolve(answers[i]!));
       } catch (error) {
-        if (batch.length > 1) {
-          // One of them is at fault; each is told its own.
-          for (const birth of batch) await bearOne(birth);
-        } else batch[0]!.reject(storeRefusal(error));
+        const oneIsAtFault = error instanceof StoreError && error.fault === "data" && batch.length > 1;
+        // Nothing was written, and each is told its own. After any other error the starts may exist.
+        if (oneIsAtFault) for (const birth of batch) await bearOne(birth);
+        else for (const birth of batch) birth.reject(storeRefusal(error));
       }
     }
     bearing = false;

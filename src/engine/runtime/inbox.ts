@@ -38,6 +38,9 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
   let again = false;
   let stopped = true;
   let floorlessAtMs = Number.NEGATIVE_INFINITY;
+  /** Rows whose consumption was committed while a read is under way: its answer may still have them. */
+  const consumedMeanwhile = new Set<string>();
+  const identity = (row: InboxRow) => `${row.shard} ${row.id}`;
   /** The last read left rows where they are, for want of room. */
   let throttled = false;
 
@@ -70,6 +73,8 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     const floorless = now - floorlessAtMs >= floorlessEveryMs;
     if (floorless) floorlessAtMs = now;
     const lane = core.lane;
+    const asked = new Set(shards);
+    consumedMeanwhile.clear();
     const rows = await core.store.inbox({
       shards: shards.map(({ shard }) => ({ shard, floor: floorless ? 0 : floorOf(shard, now) })),
       limitPerShard: perShardLimit + underWayOf(shards),
@@ -84,6 +89,8 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
         again = false;
         return;
       }
+      // The read may be older than what has been consumed since, or than the shard's going and coming back.
+      if (consumedMeanwhile.has(identity(row)) || !asked.has(core.shards.get(row.shard)!)) continue;
       if (take(row)) taken++;
     }
     for (const [shard, id] of highest) note(shard, now, id);
@@ -137,7 +144,10 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       {
         fact,
         inboxId: row.id,
-        settled: consumed,
+        settled: () => {
+          if (reading) consumedMeanwhile.add(identity(row));
+          consumed();
+        },
         failed: () => {
           owned.underWay.delete(row.id);
           core.clock.schedule(250, wake);
@@ -169,7 +179,7 @@ function factOf(row: InboxRow): Fact | undefined {
   const fact = row.fact as { [key: string]: unknown };
   switch (row.kind) {
     case "START":
-      return { kind: "started" };
+      return { kind: "started", born: true };
     case "SIGNAL":
     case "CANCEL":
       return { ...fact, kind: row.kind === "SIGNAL" ? "signal" : "cancel" } as Fact;

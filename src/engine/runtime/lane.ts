@@ -10,10 +10,12 @@ import type { Logger } from "../../foundation/log.ts";
 import { type FlushAnswer, type FlushBatch, type Store, StoreError } from "../store/contract.ts";
 import { type ChangeRow, encodeChange } from "../store/rows.ts";
 import { type Clock, pause, type StoreTime } from "./clock.ts";
-import { extraKinds, weigh, type Work } from "./work.ts";
+import { extraKinds, type Work, weigh } from "./work.ts";
 
 export const flushRowLimit = 1_000;
 export const flushByteLimit = 1024 * 1024;
+/** So many queued rows are worth a flush of their own: it does not wait for what the one before it released. */
+const flushRowsEnough = flushRowLimit / 2;
 
 export interface LaneOptions {
   laneId: string;
@@ -34,12 +36,18 @@ export class Lane {
   readonly laneId: string;
   readonly #options: LaneOptions;
   #queue: Work[] = [];
+  /** In the next flush, which has not been sent yet. */
+  #taken: Work[] = [];
+  /** In the store, and not told yet. */
+  #written: Work[] = [];
   #queuedBytes = 0;
   #queuedRows = 0;
   #seq = 0;
   #running = false;
   #ended = false;
   #idle: (() => void)[] = [];
+  /** The store has it. */
+  opened = false;
   flushes = 0;
   flushedRows = 0;
 
@@ -89,7 +97,9 @@ export class Lane {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    const queued = this.#queue;
+    this.#tell();
+    const queued = [...this.#taken, ...this.#queue];
+    this.#taken = [];
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#queuedRows = 0;
@@ -97,15 +107,33 @@ export class Lane {
     this.#settleIdle();
   }
 
+  /**
+   * Under load the program works while the database does: the next flush is sent first, and then its predecessor's works
+   * are told. When too little is queued for that, they are told first, so that their results can be in the next flush.
+   */
   async #run(): Promise<void> {
     const { clock } = this.#options;
+    const soon = () => new Promise<void>((resolve) => clock.soon(resolve));
     try {
-      while (!this.#ended) {
-        const batch = this.#take();
-        if (batch.length === 0) break;
-        await this.#write(batch);
-        // What the commit released runs now, so that its results can be in the next flush.
-        await new Promise<void>((resolve) => clock.soon(resolve));
+      for (this.#take(); this.#taken.length > 0; ) {
+        const works = this.#taken;
+        this.#taken = [];
+        const writing = this.#write(works);
+        if (this.#written.length > 0) {
+          // It rejects below; until then nobody looks at it.
+          writing.catch(() => {});
+          await soon();
+          this.#tell();
+        }
+        await writing;
+        // A shard that was let go is void for the next flush, and only telling makes it so.
+        if (this.#written.some((work) => work.shardsReleased.length > 0)) this.#tell();
+        this.#take();
+        if (rowsOf(this.#taken) < flushRowsEnough) {
+          this.#tell();
+          await soon();
+          this.#take();
+        }
       }
     } catch (error) {
       this.#lose(`the lane broke: ${error instanceof Error ? error.message : String(error)}`, error);
@@ -114,47 +142,62 @@ export class Lane {
     this.#settleIdle();
   }
 
+  /** Tells works that they are in the store, in the order in which they were written. */
+  #tell(): void {
+    const works = this.#written;
+    this.#written = [];
+    for (const work of works) work.committed();
+  }
+
   #settleIdle(): void {
     const waiting = this.#idle;
     this.#idle = [];
     for (const resolve of waiting) resolve();
   }
 
-  #take(): Work[] {
-    const taken: Work[] = [];
+  /** Fills the next flush from the queue, up to the limits, and drops from it what is no longer wanted. */
+  #take(): void {
+    const before = this.#taken;
+    this.#taken = [];
     const dropped: Work[] = [];
     let rows = 0;
     let bytes = 0;
+    const add = (work: Work) => {
+      if (!this.#isWanted(work)) {
+        dropped.push(work);
+        return;
+      }
+      this.#taken.push(work);
+      rows += work.rows;
+      bytes += work.bytes;
+    };
     const pull = () => {
       let next = 0;
       while (next < this.#queue.length && rows < flushRowLimit && bytes < flushByteLimit) {
         const work = this.#queue[next++]!;
         this.#queuedBytes -= work.bytes;
         this.#queuedRows -= work.rows;
-        if (!this.#isWanted(work)) {
-          dropped.push(work);
-          continue;
-        }
-        taken.push(work);
-        rows += work.rows;
-        bytes += work.bytes;
+        add(work);
       }
       if (next > 0) this.#queue = next === this.#queue.length ? [] : this.#queue.slice(next);
     };
+    for (const work of before) add(work);
     pull();
     if (this.#queue.length === 0 && rows < flushRowLimit && bytes < flushByteLimit) {
       this.#options.refill({ rows: flushRowLimit - rows, bytes: flushByteLimit - bytes });
       pull();
     }
     for (const work of dropped) work.dropped();
-    return taken;
   }
 
   #isWanted(work: Work): boolean {
     return work.wanted() && this.#options.owns(work.shard);
   }
 
-  /** Writes these and tells them what became of them; splits them where the store refuses a value. */
+  /**
+   * Writes these. What is in the store by the end waits in `#written` to be told, the rest has been told. Splits them
+   * where the store refuses a value.
+   */
   async #write(works: Work[]): Promise<void> {
     if (works.length === 0 || this.#ended) {
       for (const work of works) work.dropped();
@@ -164,7 +207,9 @@ export class Lane {
     let answer: FlushAnswer;
     try {
       answer = await this.#send(batch);
+      this.#tell();
     } catch (error) {
+      this.#tell();
       if (error instanceof StoreError && error.fault === "data") {
         await this.#isolate(works, error);
         return;
@@ -177,10 +222,8 @@ export class Lane {
       case "already":
         this.#seq = batch.seq;
         this.flushes += 1;
-        for (const work of works) {
-          this.flushedRows += work.rows;
-          work.committed();
-        }
+        this.flushedRows += rowsOf(works);
+        this.#written = works;
         return;
       case "stale":
         await this.#withoutStale(works);
@@ -224,6 +267,11 @@ export class Lane {
   async #withoutStale(works: Work[]): Promise<void> {
     for (const work of works) if (work.latest !== undefined) work.stale();
     await this.#write(works.filter((work) => work.latest === undefined));
+  }
+
+  /** It is known to be closed. */
+  lose(reason: string): void {
+    this.#lose(reason);
   }
 
   #lose(reason: string, error?: unknown): void {
@@ -276,6 +324,12 @@ export class Lane {
     }
     return batch;
   }
+}
+
+function rowsOf(works: Work[]): number {
+  let rows = 0;
+  for (const work of works) rows += work.rows;
+  return rows;
 }
 
 function drop(work: Work): false {

@@ -53,14 +53,15 @@ export function createMessages(
     await requireOpen({ instanceId, namespace, shard });
     const ignored = await meet({ shard, instanceId, kind: "CANCEL", fact });
     if (ignored !== undefined) throw await lateness(instanceId, shard, "be cancelled any more");
-    const status = (await core.store.statuses([{ shard, id: instanceId }])).get(instanceId)?.status;
+    // It is accepted, whether the status can be read now or not.
+    const status = await statusOf(instanceId, shard).catch(() => undefined);
     return { instanceId, status: status ?? "RUNNING" };
   }
 
   async function requireOpen(what: { instanceId: string; namespace: string; shard: number }): Promise<void> {
     const resident = core.residents.get(what.instanceId);
     if (resident !== undefined && resident.namespace === what.namespace) return;
-    const [stored] = await core.store.instances([{ shard: what.shard, id: what.instanceId }]);
+    const [stored] = await core.store.instances([{ shard: what.shard, id: what.instanceId }]).catch(refuse);
     if (stored === undefined || stored.namespace !== what.namespace) {
       throw engineErrors.instance_not_found(`There is no instance "${what.instanceId}" in namespace "${what.namespace}"`);
     }
@@ -126,8 +127,12 @@ export function createMessages(
     });
   }
 
+  async function statusOf(instanceId: string, shard: number): Promise<InstanceStatus | undefined> {
+    return (await core.store.statuses([{ shard, id: instanceId }])).get(instanceId)?.status;
+  }
+
   async function lateness(instanceId: string, shard: number, cannot: string): Promise<Error> {
-    const status = (await core.store.statuses([{ shard, id: instanceId }])).get(instanceId)?.status ?? "RUNNING";
+    const status = (await statusOf(instanceId, shard).catch(refuse)) ?? "RUNNING";
     if (isFinal(status)) return finalError(instanceId, status);
     return engineErrors.instance_ending(`Instance "${instanceId}" is ending and cannot ${cannot}`);
   }
@@ -139,6 +144,11 @@ export function createMessages(
   }
 
   return { signal, cancel };
+}
+
+/** What the store did not do becomes what the caller is told. */
+function refuse(error: unknown): never {
+  throw storeRefusal(error);
 }
 
 /** A UUID that the instance and the caller's key determine. */

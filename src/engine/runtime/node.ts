@@ -58,6 +58,8 @@ export interface EngineNode {
 }
 
 const standardLimits: Limits = { residents: 10_000, queuedBytes: 64 * 1024 * 1024, admissionMs: 5_000 };
+/** Steps waiting for a handler that are looked up at once. */
+const awaitingLimit = 500;
 /** Programs kept compiled; beyond, the oldest goes. */
 const programLimit = 1_000;
 
@@ -117,8 +119,8 @@ export function createNode(options: NodeOptions): EngineNode {
       for (const { shard } of shards) handedOver.delete(shard);
       for (const owned of shards) if (owned.phase === "folding") owned.phase = "open";
       inbox.wake();
+      seeking = true;
       for (const owned of shards) await loading.foldReady(owned);
-      await findHandlers(options.handlers.ids());
     },
     runsOf: runner.runsOf,
     released: (shard) => {
@@ -193,7 +195,9 @@ export function createNode(options: NodeOptions): EngineNode {
     core.lane = lane;
     await untilDone("a new lane", async () => {
       await store.abandonLane(lost.laneId);
+      await store.register(registration());
       await store.openLane({ laneId: lane.laneId, nodeId: core.nodeId });
+      lane.opened = true;
     });
     tickSoon();
   }
@@ -221,11 +225,19 @@ export function createNode(options: NodeOptions): EngineNode {
     }
   }
 
+  /** Steps that wait for a handler are to be looked up: shards or handlers are new, or the last look did not find all. */
+  let seeking = false;
+
   /** Tells steps that wait for a handler that there is one. */
-  async function findHandlers(taskIds: string[]): Promise<void> {
+  async function findHandlers(): Promise<void> {
     const shards = [...core.shards.values()].filter((owned) => owned.phase === "open").map((owned) => owned.shard);
-    for (const { shard, id } of await store.awaitingTasks({ shards, taskIds, limit: 500 })) {
-      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll });
+    const found = await store.awaitingTasks({ shards, taskIds: options.handlers.ids(), limit: awaitingLimit });
+    seeking = found.length === awaitingLimit;
+    for (const { shard, id } of found) {
+      const failed = () => {
+        seeking = true;
+      };
+      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll, failed });
     }
   }
 
@@ -243,6 +255,7 @@ export function createNode(options: NodeOptions): EngineNode {
         if (owned.phase === "open" && owned.foldAfter !== undefined) await loading.foldReady(owned);
       }
       runner.retryHeld();
+      if (seeking) await findHandlers();
     } catch (error) {
       log.warn({ err: error }, "the look at the cluster failed; it is repeated");
     }
@@ -276,9 +289,10 @@ export function createNode(options: NodeOptions): EngineNode {
     core.lane = newLane();
     await store.register(registration());
     await store.openLane({ laneId: core.lane.laneId, nodeId: core.nodeId });
+    core.lane.opened = true;
     state = "running";
     beat = options.beat(() => {
-      if (state === "running") void store.register(registration()).catch((error: unknown) => log.warn({ err: error }, "not registered"));
+      if (state === "running" && core.lane.opened) core.lane.lose("the others gave this node up");
     });
     beat.start();
     store.onHint((hint) => {
@@ -286,8 +300,9 @@ export function createNode(options: NodeOptions): EngineNode {
       if (hint.leases === true) tickSoon();
       if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard)))) inbox.wake();
     });
-    options.handlers.onRegister?.((taskId) => {
-      if (state === "running") void findHandlers([taskId]).catch((error: unknown) => log.warn({ err: error }, "waiting steps not looked up"));
+    options.handlers.onRegister?.(() => {
+      seeking = true;
+      if (state === "running") tickSoon();
     });
     timers.start();
     inbox.start();

@@ -38,10 +38,16 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
   let othersLive = false;
 
   async function tick(): Promise<void> {
+    const { lane } = core;
     const view = await core.store.cluster();
     core.time.learn(view.now);
     await rescue(view);
-    if (core.stopping) return;
+    if (core.stopping || lane !== core.lane) return;
+    if (lane.opened && view.nodes.some((node) => node.nodeId === core.nodeId && node.openLanes === 0)) {
+      // Without shards nothing is flushed, and no flush would ever say so.
+      lane.lose("others closed it");
+      return;
+    }
     const live = view.nodes.filter((node) => isLive(node, view.now));
     othersLive = live.some((node) => node.nodeId !== core.nodeId);
     // A node that the others take for dead must not compete with them.
@@ -89,11 +95,13 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
 
   async function acquire(view: ClusterView, mine: Set<number>): Promise<void> {
     const { lane } = core;
-    const taken: OwnedShard[] = [];
     for (const lease of view.leases) {
-      if (!mine.has(lease.shard) || core.shards.has(lease.shard) || lease.laneOpen) continue;
+      if (core.shards.has(lease.shard)) continue;
+      // Ours already: the answer to an earlier question was lost. Whether it was a takeover is not known any more.
+      const kept = lease.laneId === lane.laneId ? { epoch: lease.epoch, takeovers: 1, folding: null } : undefined;
+      if (kept === undefined && (!mine.has(lease.shard) || lease.laneOpen)) continue;
       if (core.stopping || lane !== core.lane) return;
-      const got = await core.store.acquire({ shard: lease.shard, laneId: lane.laneId, nodeId: core.nodeId });
+      const got = kept ?? (await core.store.acquire({ shard: lease.shard, laneId: lane.laneId, nodeId: core.nodeId }));
       if (got === undefined || lane !== core.lane) continue;
       const owned: OwnedShard = {
         shard: lease.shard,
@@ -108,9 +116,10 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
       };
       core.shards.set(owned.shard, owned);
       if (got.folding !== null && got.takeovers > 0) await parkSuspect(owned, got.folding);
-      taken.push(owned);
     }
-    if (taken.length > 0) await reactions.acquired(taken);
+    // Those of an earlier look whose opening failed are among them.
+    const unopened = [...core.shards.values()].filter((owned) => owned.phase === "folding");
+    if (unopened.length > 0) await reactions.acquired(unopened);
   }
 
   /** The last owner died while it folded this instance alone: it is set aside. */

@@ -8,7 +8,6 @@
 import { type ErrorInfo, TaskError, taskLog, type TaskContext, toErrorInfo, toJson } from "../task.ts";
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
-import { uuidv7 } from "../../foundation/ids.ts";
 import { inlineLimit } from "../payloads.ts";
 import type { Core, Delivery } from "./core.ts";
 import type { Resident } from "./resident.ts";
@@ -54,8 +53,14 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   let cancelSweep: (() => void) | undefined;
   let stopped = false;
 
+  /** Between the decision to call a handler and the call the step may have been cancelled, or its attempt ended. */
+  function isWanted({ resident, task }: { resident: Resident; task: TaskRun }): boolean {
+    const live = resident.state.live[task.path];
+    return !resident.gone && live?.phase === "running" && live.attempt === task.attempt;
+  }
+
   function run(resident: Resident, task: TaskRun): void {
-    if (resident.gone) return;
+    if (!isWanted({ resident, task })) return;
     if (core.clock.monotonicMs() >= core.deadlineMs() || overfull()) {
       // Another node may own the shard by now, or results have no room: nothing begins until that is over.
       held.push({ resident, task });
@@ -73,9 +78,14 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
 
   /** Steps whose node died twice run one at a time, so that the guilty one is known by its next death. */
   function nextSuspect(): void {
-    if (suspectRuns !== undefined) return;
-    const next = suspects.shift();
-    if (next !== undefined) suspectRuns = begin(next.resident, next.task);
+    while (suspectRuns === undefined) {
+      const next = suspects.shift();
+      if (next === undefined) return;
+      if (!isWanted(next)) continue;
+      const started = begin(next.resident, next.task);
+      // One that ended at once, or had no handler, holds nobody up.
+      if (started !== undefined && !started.over) suspectRuns = started;
+    }
   }
 
   function overfull(): boolean {
@@ -83,9 +93,19 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   }
 
   function begin(resident: Resident, task: TaskRun): Run | undefined {
+    // Between the decision and now it may have been cancelled; what the rows say is over is not begun.
+    const live = resident.state.live[task.path];
+    if (resident.gone || live?.phase !== "running" || live.attempt !== task.attempt) return undefined;
     const handler = core.handlers.get(task.taskId);
     if (handler === undefined) {
-      deliver(resident, { fact: { kind: "unassigned", path: task.path } });
+      const { path, taskId } = task;
+      deliver(resident, {
+        fact: { kind: "unassigned", path },
+        // One that was registered meanwhile did not find the row.
+        settled: () => {
+          if (core.handlers.get(taskId) !== undefined) deliver(resident, { fact: { kind: "assigned", path } });
+        },
+      });
       return undefined;
     }
     const started: Run = {
@@ -168,7 +188,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   /** A large output is written beside the lane before its row refers to it. */
   async function store(started: Run, body: string): Promise<string> {
     const { shard, id: instanceId } = started.resident;
-    const id = uuidv7(core.time.now());
+    const id = core.newId(core.time.now());
     await core.store.savePayload({ shard, id, instanceId, body });
     return id;
   }

@@ -93,8 +93,9 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
     work.committed = () => {
       resident.pending--;
       forgetConsumed(resident.shard, delivery.inboxId);
-      act(resident, decision);
+      // Whoever brought the fact may have another for the resident, which may rest and be forgotten after this one.
       delivery.settled?.({ ignored: decision.ignored, resident });
+      act(resident, decision);
     };
     work.dropped = () => {
       resident.pending--;

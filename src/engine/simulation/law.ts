@@ -66,7 +66,8 @@ function livePart(live: LiveStep): unknown {
   const input = live.input ?? undefined;
   if (unrecorded) return { ...common, input, phase: "again" };
   if (live.phase === "backoff") return { ...common, input, phase: "again" };
-  return { ...live, input };
+  // When a step that was handed over before it had begun began here has no row.
+  return { ...live, input, startedAt: undefined };
 }
 
 /** Where two states differ, as `part: memory … rows …`; undefined when they agree. */

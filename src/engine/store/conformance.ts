@@ -527,6 +527,15 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       expect(await w.store.acquire({ shard: w.shard, laneId: closed, nodeId: other })).toBeUndefined();
     });
 
+    test("a lane that is opened twice is one lane, and one that was closed stays closed", async () => {
+      const w = await writer();
+      await w.store.openLane({ laneId: w.laneId, nodeId: w.nodeId });
+      expect((await w.flush()).outcome).toBe("done");
+      await w.store.abandonLane(w.laneId);
+      await w.store.openLane({ laneId: w.laneId, nodeId: w.nodeId });
+      expect((await w.flush()).outcome).toBe("fenced");
+    });
+
     test("one shard goes to one of those that ask at once", async () => {
       const [a, b] = [await open(), await open()];
       const shard = nextShard();
@@ -559,7 +568,16 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       expect(await w.store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
       expect((await w.flush()).outcome).toBe("fenced");
       expect((await seen()).openLanes).toBe(0);
-      expect(await w.store.beat({ nodeId: w.nodeId, leaseMs: 60_000, draining: false })).toBe(true);
+    });
+
+    test("a node that was given up beats in vain until it registers again", async () => {
+      const w = await writer({ leaseMs: 0 });
+      const { beat } = (await w.store.cluster()).nodes.find((row) => row.nodeId === w.nodeId)!;
+      expect(await w.store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
+      const beats = () => w.store.beat({ nodeId: w.nodeId, leaseMs: 60_000, draining: false });
+      expect(await beats()).toBe(false);
+      await w.store.register({ nodeId: w.nodeId, name: "n", version: "1", leaseMs: 60_000, roles: ["engine"], tasks: [], endpoints: {} });
+      expect(await beats()).toBe(true);
     });
 
     test("closing a lane waits for the flush under way: after it nothing is written", async () => {

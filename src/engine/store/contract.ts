@@ -47,11 +47,15 @@ export class StoreError extends Error {
   readonly fault: StoreFault;
   /** A lock was waited for in vain (55P03): somebody holds it. */
   readonly locked: boolean;
+  /** Of the cause: with it, whoever only knows database errors sees whether another try may succeed. */
+  readonly code: string | undefined;
 
   constructor(message: string, options: { fault: StoreFault; locked?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.fault = options.fault;
     this.locked = options.locked ?? false;
+    const code: unknown = options.cause instanceof Error ? Reflect.get(options.cause, "code") : undefined;
+    this.code = typeof code === "string" ? code : undefined;
   }
 }
 
@@ -172,7 +176,7 @@ export interface Store {
     tasks: string[];
     endpoints: Record<string, string>;
   }): Promise<void>;
-  /** Extends the node's lease; false when it is not registered (any more). */
+  /** Extends the node's lease; false when it is not registered (any more) or was given up: its lanes are closed. */
   beat(what: { nodeId: string; leaseMs: number; draining: boolean }): Promise<boolean>;
   /** Marks the node as gone in an orderly way. */
   deregister(nodeId: string): Promise<void>;

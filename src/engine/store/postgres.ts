@@ -290,7 +290,8 @@ async function readFirsts(database: Database, taken: BirthRow[]): Promise<Map<st
   return new Map(rows.map(({ n, ...first }) => [taken[n - 1]!.id, { outcome: "exists", ...first }]));
 }
 
-interface RawInstance extends Omit<StoredInstance, "entries" | "references"> {
+/** A row of `instanceColumns` with `entriesColumn`. */
+export interface RawInstance extends Omit<StoredInstance, "entries" | "references"> {
   entries: unknown[][] | null;
   hasPayloads: boolean;
 }
@@ -306,7 +307,7 @@ function toStored({ hasPayloads: _, ...raw }: RawInstance): StoredInstance {
 }
 
 /** Puts large values in the place of their references. Few instances have any. */
-async function withPayloads(store: Store, raw: RawInstance): Promise<StoredInstance> {
+export async function withPayloads(store: Store, raw: RawInstance): Promise<StoredInstance> {
   const stored = toStored(raw);
   if (!raw.hasPayloads) return stored;
   const found = await store.payloads(referencesIn(stored).map((id) => ({ shard: stored.shard, id })));

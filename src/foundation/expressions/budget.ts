@@ -9,7 +9,7 @@
 import { BudgetFault } from "./errors.ts";
 
 /** Enough for `map` over 100,000 items with a small body, and spent in well under 50 ms. */
-export const budgetUnits = 1_000_000;
+const budgetUnits = 1_000_000;
 
 /** What one absorbed failure costs: throwing and catching is far dearer than a node. */
 export const faultUnits = 60;

@@ -6,6 +6,7 @@ import { asExpressionError, Fault } from "./errors.ts";
 import { openLibrary } from "./library.ts";
 import type { Dialect } from "./operators.ts";
 import { toJson } from "./output.ts";
+import { recentlyUsed } from "./recent.ts";
 import { equalityTerms, type References, referencesOf } from "./references.ts";
 import { maxSourceLength, refuseStepPaths, type Scan, scanSource } from "./source.ts";
 import { type Node, readSyntax } from "./syntax.ts";
@@ -39,8 +40,7 @@ export interface Program {
 }
 
 const json: Dialect = { name: "json", library: openLibrary() };
-const cachedPrograms = 5_000;
-const programs = new Map<string, Program>();
+const programs = recentlyUsed<Program>(5_000);
 const trees = new WeakMap<Expression, Node>();
 
 /** Compiles in a dialect, without the cache. Throws `ExpressionError`. */
@@ -76,10 +76,7 @@ export function cachedProgram(source: string, options: ExpressionOptions = {}): 
   // Before the parser, which may not even read such a path: `steps.2nd`.
   if (options.stepIds !== undefined) refuseStepPathsIn(source, known?.scan, options.stepIds);
   const program = known ?? compileProgram(source, json, options.pathRoot);
-  // Deleting first moves the entry to the young end of the map.
-  if (known !== undefined) programs.delete(key);
-  else if (programs.size >= cachedPrograms) programs.delete(programs.keys().next().value!);
-  programs.set(key, program);
+  if (known === undefined) programs.set(key, program);
   return program;
 }
 
@@ -91,7 +88,7 @@ function refuseStepPathsIn(source: string, scan: Scan | undefined, stepIds: Iter
   }
 }
 
-/** Compiles an expression, or finds it among the 5,000 last used. Throws `ExpressionError`. */
+/** Compiles an expression, or finds it among those lately used. Throws `ExpressionError`. */
 export function compileExpression(source: string, options?: ExpressionOptions): Expression {
   return expressionOf(cachedProgram(source, options));
 }

@@ -62,6 +62,8 @@ export interface Library {
 type Planned = (bindings: Record<string, CelInput>) => unknown;
 
 const callUnits = 60;
+/** The library makes an error with a stack trace, also where only no overload fits. */
+const failureUnits = 300;
 const noOverload = /^found no matching overload/;
 const operators: Readonly<Record<string, string>> = {
   "-_": "-a0",
@@ -95,7 +97,7 @@ export function openLibrary(options: LibraryOptions = {}): Library {
     names: () => [...new Set([...env.funcs].map((func) => func.name))],
     call(name, target, args) {
       charge(callUnits);
-      const convert = name === "format" ? toLibrary : toLibraryByType;
+      const convert = name === "format" && typeof target === "string" ? toLibrary : toLibraryByType;
       const bindings: Record<string, CelInput> = {};
       if (target !== undefined) bindings.target = convert(target);
       for (let index = 0; index < args.length; index++) bindings[`a${index}`] = convert(args[index]);
@@ -134,7 +136,8 @@ function toLibrary(value: Value): CelInput {
   charge(1);
   switch (typeof value) {
     case "string":
-      charge(value.length >> 2);
+      // Its text functions go character by character, at up to 70 ns each.
+      charge(value.length * 2);
       return value;
     case "boolean":
     case "number":
@@ -164,6 +167,7 @@ function toLibrary(value: Value): CelInput {
 export function fromLibrary(result: unknown): Value {
   if (typeof result !== "object" || result === null) return result;
   if (isCelError(result)) {
+    charge(failureUnits);
     if (noOverload.test(result.message)) return missing;
     throw new Fault(result.message);
   }

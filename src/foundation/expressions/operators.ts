@@ -84,7 +84,7 @@ function wholeOf(value: number | bigint | UintValue): bigint | undefined {
 function listsEqual(left: readonly Value[], right: readonly Value[] | undefined, dialect: Dialect): boolean {
   if (right === undefined || left.length !== right.length) return false;
   for (let index = 0; index < left.length; index++) {
-    charge(1);
+    charge(2);
     if (!equals(left[index], right[index], dialect)) return false;
   }
   return true;

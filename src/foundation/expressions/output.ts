@@ -27,6 +27,7 @@ import {
 const freeParts = 64;
 const largeText = 1024;
 const containerUnits = 4;
+const foreignUnits = 20;
 
 interface Writing {
   parts: number;
@@ -123,6 +124,7 @@ function opaque(value: Opaque): unknown {
     return Buffer.from(value.bytes).toString("base64");
   }
   if (value instanceof ForeignValue) {
+    charge(foreignUnits);
     const { value: inner } = value;
     const message = isReflectMessage(inner) ? inner.message : undefined;
     if (isMessage(message, TimestampSchema)) return messageToJson(TimestampSchema, message);

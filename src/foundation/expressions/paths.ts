@@ -131,19 +131,26 @@ function fail(container: Value, key: Value, at: number): never {
 export function describeMissing(container: Value, key: Value, at: number): Fault {
   const items = itemsOf(container);
   if (items !== undefined) {
-    const what =
-      typeof key === "string" || typeof key === "boolean"
-        ? `a list has no member ${JSON.stringify(key)}`
-        : `the list has no item ${String(key)}; it has ${items.length}`;
-    return new Fault(what, { at, expected: "items are numbered from 0" });
+    const named = typeof key === "string" || typeof key === "boolean";
+    return new Fault(
+      () =>
+        named ? `a list has no member ${shown(key)}` : `the list has no item ${shown(key)}; it has ${items.length}`,
+      { at, expected: "items are numbered from 0" },
+    );
   }
   if (!isRecord(container) && !(container instanceof MapValue)) {
-    return new Fault(() => `a ${typeName(container)} has no member ${JSON.stringify(String(key))}`, { at });
+    return new Fault(() => `a ${typeName(container)} has no member ${shown(key)}`, { at });
   }
-  return new Fault(() => `there is no member ${JSON.stringify(String(key))}`, {
+  return new Fault(() => `there is no member ${shown(key)}`, {
     at,
     expected: () => suggestion(String(key), namesIn(container), "there are"),
   });
+}
+
+/** A key as a message shows it. */
+function shown(key: Value): string {
+  if (typeof key === "string") return JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}…` : key);
+  return key instanceof Opaque || Array.isArray(key) || isRecord(key) ? `that is a ${typeName(key)}` : String(key);
 }
 
 /** The keys of a map for a message; no charge, for nobody is left to be told that the budget is spent. */

@@ -56,7 +56,7 @@ function visit(node: Node, locals: ReadonlySet<string>, found: Found): void {
 }
 
 /** The nodes directly below a node. */
-export function childrenOf(node: Node): readonly Node[] {
+function childrenOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case "literal":
     case "name":

@@ -6,19 +6,19 @@
 import { RE2JS } from "re2js";
 import { charge } from "./budget.ts";
 import { Fault } from "./errors.ts";
+import { recentlyUsed } from "./recent.ts";
 
 const maxPatternLength = 512;
 const maxTextLength = 65_536;
 /** Instructions of a compiled pattern; `(a{1,100}){1,9}` has 1,800. */
 const maxProgramSize = 1_000;
-const cachedPatterns = 256;
 
 interface Compiled {
   test(text: string): boolean;
   readonly size: number;
 }
 
-const cache = new Map<string, Compiled>();
+const cache = recentlyUsed<Compiled>(256);
 
 /** Compiles a pattern, or finds it among those last used. Throws a `Fault` for a bad or too large one. */
 function compilePattern(pattern: string): Compiled {
@@ -36,7 +36,6 @@ function compilePattern(pattern: string): Compiled {
       expected: "use smaller repetition counts",
     });
   }
-  if (cache.size >= cachedPatterns) cache.delete(cache.keys().next().value!);
   const entry = { test: (text: string) => compiled.test(text), size };
   cache.set(pattern, entry);
   return entry;

@@ -10,7 +10,7 @@ export const maxSourceLength = 4096;
 const maxBrackets = 64;
 
 /** What follows `steps` in the source as it was typed, such as `.reserve-stock.output`. */
-export interface StepPath {
+interface StepPath {
   at: number;
   text: string;
 }

@@ -9,7 +9,7 @@ import { checkedInt } from "./operators.ts";
 import { type Scan, scanSource } from "./source.ts";
 import { BytesValue, UintValue, type Value } from "./values.ts";
 
-export type Macro = "all" | "exists" | "exists_one" | "filter" | "map" | "transformMap";
+type Macro = "all" | "exists" | "exists_one" | "filter" | "map" | "transformMap";
 
 /** A macro over a range. With two variables the first is the index or key and the second the item. */
 export interface Loop {

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the templates under test are written so.
 import { describe, expect, test } from "vitest";
 import { compileInput, compileTemplate, ExpressionError } from "./index.ts";
 
@@ -70,6 +71,12 @@ describe("templates", () => {
       expect((error as ExpressionError).pointer).toBe(pointer);
       expect((error as ExpressionError).message).toMatch(message);
     }
+  });
+
+  test("the known steps reach every expression inside", () => {
+    const stepIds = new Map([["reserve-stock", 1]]).keys();
+    const template = { a: "${input.count}", b: "${steps.reserve-stock.output}" };
+    expect(() => compileTemplate(template, { stepIds })).toThrow(/steps\["reserve-stock"\]\.output.*at \/b/);
   });
 
   test("one budget serves the whole template", () => {

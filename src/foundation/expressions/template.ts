@@ -33,7 +33,9 @@ const maxDepth = 100;
  * handed on by reference. Throws `ExpressionError` with a `pointer`.
  */
 export function compileTemplate(value: unknown, options: ExpressionOptions = {}): Template {
-  const compiling: Compiling = { options, programs: [] };
+  // Listed once, because every expression goes through them.
+  const stepIds = options.stepIds && [...options.stepIds];
+  const compiling: Compiling = { options: stepIds === undefined ? options : { ...options, stepIds }, programs: [] };
   const fill = compileValue(value, compiling, "", 0);
   return templateOf(fill, mergeReferences(compiling.programs.map(({ references }) => references)), value);
 }

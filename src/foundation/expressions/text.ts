@@ -13,7 +13,7 @@ export function chargeSearch(text: string, needle: string): void {
 
 /** The number of code points. A surrogate without its partner counts as one. */
 export function codePoints(text: string): number {
-  charge(text.length >> 4);
+  charge(text.length >> 3);
   let count = text.length;
   for (let index = 0; index < text.length - 1; index++) {
     const unit = text.charCodeAt(index);

@@ -9,12 +9,12 @@ import { isReflectMessage } from "@bufbuild/protobuf/reflect";
 import { TimestampSchema, timestampDate } from "@bufbuild/protobuf/wkt";
 import { charge } from "./budget.ts";
 import { Fault } from "./errors.ts";
+import { recentlyUsed } from "./recent.ts";
 import { ForeignValue, type Value } from "./values.ts";
 
 const dayMs = 86_400_000;
 const zoneUnits = 400;
 const newZoneUnits = 5_000;
-const cachedZones = 200;
 
 const accessors: Readonly<Record<string, (clock: Date) => number>> = {
   getFullYear: (clock) => clock.getUTCFullYear(),
@@ -64,7 +64,7 @@ function wallClock(instant: Date, zone: string): Date {
   return clock;
 }
 
-const zones = new Map<string, Intl.DateTimeFormat>();
+const zones = recentlyUsed<Intl.DateTimeFormat>(200);
 
 function zoneFormat(zone: string): Intl.DateTimeFormat {
   const known = zones.get(zone);
@@ -87,7 +87,6 @@ function zoneFormat(zone: string): Intl.DateTimeFormat {
       expected: 'use an IANA name such as "Europe/Berlin" or an offset such as "+02:00"',
     });
   }
-  if (zones.size >= cachedZones) zones.delete(zones.keys().next().value!);
   zones.set(zone, format);
   return format;
 }

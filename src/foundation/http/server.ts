@@ -76,6 +76,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     frameworkErrors: (error, request, reply) => refuse(request, reply, toAppError(error)),
     clientErrorHandler: answerBrokenRequest,
   });
+  // An expectation that nobody knows is ignored; Node would answer it with an empty 417.
+  fastify.server.on("checkExpectation", (request, response) => fastify.server.emit("request", request, response));
   fastify.decorate("millraceStreams", new Set<() => void>());
   fastify.decorateRequest("millrace");
   readBodies(fastify);

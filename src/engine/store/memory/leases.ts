@@ -21,13 +21,9 @@ export function register(tables: Tables, node: { nodeId: string; leaseMs: number
 
 export function beat(tables: Tables, what: { nodeId: string; leaseMs: number; draining: boolean }): boolean {
   const node = tables.nodes.get(what.nodeId);
-  if (node === undefined) return false;
-  if (node.health !== "HEALTHY") {
-    note(tables, { entity: "node_registry", id: node.nodeId, from: node.health, to: "HEALTHY", event: "heartbeat" });
-  }
+  if (node === undefined || node.health === "OFFLINE") return false;
   node.beat += 1;
   node.draining = what.draining;
-  node.health = "HEALTHY";
   node.expiresAt = tables.now() + what.leaseMs;
   return true;
 }
@@ -67,7 +63,7 @@ export function cluster(tables: Tables): ClusterView {
 }
 
 export function openLane(tables: Tables, { laneId, nodeId }: { laneId: string; nodeId: string }): void {
-  tables.lanes.set(laneId, { laneId, nodeId, openedAt: tables.now(), closedAt: null });
+  if (!tables.lanes.has(laneId)) tables.lanes.set(laneId, { laneId, nodeId, openedAt: tables.now(), closedAt: null });
 }
 
 export function abandonLane(tables: Tables, laneId: string): void {

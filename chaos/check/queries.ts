@@ -1,0 +1,79 @@
+/** Everything that a run left in the database, as plain rows. Instants are milliseconds since 1970. */
+
+import { statement } from "../../src/foundation/database/index.ts";
+
+const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
+
+export const readInstances = statement(
+  "chaos.read_instances",
+  `select i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId", i.status, i.ready,
+     i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
+     i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked, ${ms("i.started_at")} as "startedAt",
+     ${ms("i.completed_at")} as "completedAt"
+   from workflow_orchestrator_service.workflow_instances i order by i.id`,
+);
+
+export const readSteps = statement(
+  "chaos.read_steps",
+  `select s.instance_id as "instanceId", s.seq, s.path, s.step_id as "stepId", s.type, s.attempt, s.status, s.input, s.output, s.error,
+     s.outcome, ${ms("s.started_at")} as "startedAt", ${ms("s.completed_at")} as "completedAt", s.node_id as "nodeId", s.shard, s.epoch,
+     ${ms("s.recorded_at")} as "recordedAt"
+   from workflow_orchestrator_service.workflow_instance_steps s order by s.instance_id, s.seq, s.recorded_at`,
+);
+
+export const readTransitions = statement(
+  "chaos.read_transitions",
+  `select t.entity_id as "entityId", t.entity_type as "entityType", t.shard, t.from_state as "from", t.to_state as "to",
+     t.transition_event as event, t.transition_data as data, ${ms("t.created_at")} as at
+   from audit.fsm_transitions t order by t.id`,
+);
+
+export const readWaits = statement(
+  "chaos.read_waits",
+  `select s.workflow_instance_id as "instanceId", s.path, s.status
+   from workflow_orchestrator_service.workflow_event_subscriptions s`,
+);
+
+export const readPayloads = statement(
+  "chaos.read_payloads",
+  "select p.id, p.claimed, p.body from workflow_orchestrator_service.payloads p",
+);
+
+export const readLanes = statement(
+  "chaos.read_lanes",
+  `select l.lane_id as "laneId", l.node_id as "nodeId", ${ms("l.opened_at")} as "openedAt", ${ms("l.closed_at")} as "closedAt"
+   from cluster.lanes l`,
+);
+
+export const readMarks = statement(
+  "chaos.read_marks",
+  `select m.lane_id as "laneId", m.seq from cluster.flush_marks m`,
+);
+
+export const readTimers = statement(
+  "chaos.read_timers",
+  `select t.instance_id as "instanceId", t.timer_key as key from workflow_orchestrator_service.timers t`,
+);
+
+export const readInbox = statement(
+  "chaos.read_inbox",
+  `select b.id, b.instance_id as "instanceId", b.kind from workflow_orchestrator_service.inbox b`,
+);
+
+/** The look at a run that goes on: how many have not ended, and which of them the engine has set aside. */
+export const readUnfinished = statement(
+  "chaos.read_unfinished",
+  `select i.id, i.status, i.ready, i.parked is not null as parked, i.workflow_id as "workflowId", i.current_step_id as "currentStepId"
+   from workflow_orchestrator_service.workflow_instances i where i.status not in ('COMPLETED', 'FAILED', 'CANCELLED') order by i.id`,
+);
+
+export const findByCorrelation = statement(
+  "chaos.find_by_correlation",
+  `select i.id from workflow_orchestrator_service.workflow_instances i where i.namespace = 'default' and i.correlation_id = $1`,
+);
+
+/** Whether a struck flush was committed before it could be answered. */
+export const isMarked = statement(
+  "chaos.is_marked",
+  "select exists (select 1 from cluster.flush_marks m where m.lane_id = $1 and m.seq = $2) as marked",
+);

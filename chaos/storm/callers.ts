@@ -1,0 +1,129 @@
+/**
+ * The callers: start instances, signal and cancel them, as a careful outside program does. Every answer is kept; what
+ * got none is sent again where that is safe, and kept as unknown where it is not.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PlannedStart } from "../plan.ts";
+import type { FollowUp } from "../shapes.ts";
+import type { Crew } from "./crew.ts";
+import type { Answer, NodeProcess } from "./node_process.ts";
+
+/** One start and what was answered. */
+export interface Started {
+  planned: PlannedStart;
+  /** Every id that was answered; a keyed start has one, however often it was answered. */
+  instanceIds: Set<string>;
+  /** At least one try got no answer. */
+  unknown: boolean;
+  signals: { accepted: number; refused: number };
+  /** A cancel was accepted. */
+  cancelled: boolean;
+}
+
+export interface Callers {
+  started: Started[];
+  /** Answers that no caller should get. */
+  faults: string[];
+  /** How the requests were answered, by outcome or by the refusal's code. */
+  answers: Map<string, number>;
+  play(starts: readonly PlannedStart[]): Promise<void>;
+  /** What the planned follow-ups of an instance are, done now: for a start whose answer was lost. */
+  followUp(start: Started, instanceId: string): Promise<void>;
+}
+
+const namespace = "default";
+const betweenTriesMs = 250;
+
+export function createCallers(crew: Crew): Callers {
+  const started: Started[] = [];
+  const faults: string[] = [];
+  const answers = new Map<string, number>();
+
+  async function ask(node: NodeProcess, what: Parameters<NodeProcess["ask"]>[0]): Promise<Answer> {
+    const answer = await node.ask(what);
+    const label = `${what.ask}: ${answer.outcome === "refused" ? answer.code : answer.outcome}`;
+    answers.set(label, (answers.get(label) ?? 0) + 1);
+    if (answer.outcome === "refused" && answer.kind === "internal") faults.push(`${label}: ${answer.message}`);
+    // The refusal itself says that nobody knows.
+    return answer.outcome === "refused" && answer.code === "engine.interrupted" ? { outcome: "unknown" } : answer;
+  }
+
+  async function play(starts: readonly PlannedStart[]): Promise<void> {
+    const beganMs = performance.now();
+    const under: Promise<void>[] = [];
+    for (const planned of starts) {
+      await sleep(Math.max(0, planned.atMs - (performance.now() - beganMs)));
+      under.push(playOne(planned));
+    }
+    await Promise.all(under);
+  }
+
+  async function playOne(planned: PlannedStart): Promise<void> {
+    const start: Started = { planned, instanceIds: new Set(), unknown: false, signals: { accepted: 0, refused: 0 }, cancelled: false };
+    started.push(start);
+    if (planned.drawn.keyed === true) await Promise.all([sendStart(start), sendStart(start)]);
+    else await sendStart(start);
+    const [instanceId] = start.instanceIds;
+    if (instanceId !== undefined) await followUp(start, instanceId);
+  }
+
+  /** A start with a key is sent until it is answered; one without it, until it may have been heard. */
+  async function sendStart(start: Started): Promise<void> {
+    const { name, workflowId, drawn } = start.planned;
+    const key = drawn.keyed === true ? { idempotencyKey: name } : {};
+    const request = { namespace, definitionId: workflowId, input: drawn.input, correlationId: name, ...key };
+    for (;;) {
+      const answer = await ask(await crew.anyone(), { ask: "start", request });
+      if (answer.outcome === "accepted") {
+        start.instanceIds.add((answer.value as { instanceId: string }).instanceId);
+        return;
+      }
+      if (answer.outcome === "unknown") {
+        start.unknown = true;
+        if (drawn.keyed !== true) return;
+      }
+      await sleep(betweenTriesMs);
+    }
+  }
+
+  async function followUp(start: Started, instanceId: string): Promise<void> {
+    await Promise.all(
+      start.planned.drawn.followUps.flatMap((one) => {
+        const once = async () => {
+          await sleep(one.afterMs);
+          await sendFollowUp(start, instanceId, one.act);
+        };
+        return one.twice === true ? [once(), once()] : [once()];
+      }),
+    );
+  }
+
+  async function sendFollowUp(start: Started, instanceId: string, act: FollowUp["act"]): Promise<void> {
+    for (;;) {
+      const node = await crew.anyone();
+      const answer =
+        act.kind === "signal"
+          ? await ask(node, {
+              ask: "signal",
+              request: { namespace, instanceId, type: act.type, payload: act.payload, ...(act.key === undefined ? {} : { idempotencyKey: act.key }) },
+            })
+          : await ask(node, { ask: "cancel", request: { namespace, instanceId, reason: "chaos", requestedBy: "caller", compensate: act.compensate } });
+      if (answer.outcome === "accepted") {
+        if (act.kind === "signal") start.signals.accepted++;
+        else start.cancelled = true;
+        return;
+      }
+      if (answer.outcome === "refused") {
+        if (answer.kind === "not_found") faults.push(`${instanceId} was accepted and is not found: ${answer.message}`);
+        if (answer.kind === "conflict" || answer.kind === "not_found") {
+          if (act.kind === "signal") start.signals.refused++;
+          return;
+        }
+      }
+      await sleep(betweenTriesMs);
+    }
+  }
+
+  return { started, faults, answers, play, followUp };
+}

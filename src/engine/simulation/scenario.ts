@@ -1,0 +1,157 @@
+/** One seed: a world, half a minute or so of disturbed life, then quiet until everything has ended, then the checker. */
+
+import type { StartRequest } from "../contract.ts";
+import type { NetworkFaults } from "./network.ts";
+import { World, type WorldOptions } from "./world.ts";
+import { workflowIds } from "./workload.ts";
+
+export interface Outcome {
+  seed: number;
+  faults: string[];
+  instances: number;
+  flushes: number;
+  compared: number;
+  /** Events of virtual time. */
+  steps: number;
+}
+
+export interface ScenarioOptions extends Partial<WorldOptions> {
+  seed: number;
+  /** Whether anything goes wrong. */
+  calm?: boolean;
+}
+
+const chaosMs = 30_000;
+const longestPauseMs = 12_000;
+/** Time enough for every delay, timeout and takeover of the workload. */
+const settleMs = 300_000;
+
+export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
+  const world = new World({ ...options, faults: {} });
+  const { time, random } = world;
+  const joining = random.between(1, 3);
+  for (let i = 0; i < joining; i++) time.after(random.between(0, 2_000), () => void world.join());
+  planClients(world);
+  if (options.calm !== true) planChaos(world);
+  await time.run(time.now + chaosMs);
+
+  settle(world);
+  const until = time.now + settleMs;
+  // Those that were paused wake up, and what they still bring begins.
+  await time.run(time.now + longestPauseMs + 5_000);
+  cancelParked(world);
+  await time.run(until, () => world.broken.length > 0 || (world.unfinished().length === 0 && world.tables.inbox.size === 0));
+  // What was under way when the last one ended comes to its end too.
+  await time.run(time.now + 5_000);
+  return {
+    seed: options.seed,
+    faults: world.faultsFound({ settled: true }),
+    instances: world.tables.instances.size,
+    flushes: world.flushes,
+    compared: world.compared,
+    steps: time.steps,
+  };
+}
+
+function planClients(world: World): void {
+  const { time, random } = world;
+  const starts = random.between(4, 16);
+  for (let i = 0; i < starts; i++) time.after(random.between(200, chaosMs - 2_000), () => start(world));
+  const messages = random.between(4, 24);
+  for (let i = 0; i < messages; i++) time.after(random.between(2_000, chaosMs), () => send(world));
+}
+
+function start(world: World): void {
+  const { random } = world;
+  const request: StartRequest = {
+    namespace: random.pick(["default", "other"]),
+    definitionId: random.pick(workflowIds),
+    input: { n: random.between(0, 9) },
+    ...(random.chance(0.4) ? { idempotencyKey: `key ${random.between(0, 5)}` } : {}),
+  };
+  // The same request at two nodes is one instance when it has a key.
+  for (const node of random.chance(0.2) ? world.live().slice(0, 2) : world.live().slice(-1)) {
+    node.engine.starts.start(request).then(
+      (answer) => void world.accepted.add(answer.instanceId),
+      () => {
+        // Refused or interrupted: nothing was promised.
+      },
+    );
+  }
+}
+
+function send(world: World): void {
+  const { random } = world;
+  const known = [...world.tables.instances.values()];
+  const nodes = world.live();
+  if (known.length === 0 || nodes.length === 0) return;
+  const { id: instanceId, namespace } = random.pick(known);
+  const { messages } = random.pick(nodes).engine;
+  const sent: Promise<unknown> = random.chance(0.15)
+    ? messages.cancel({ namespace, instanceId, reason: "r", requestedBy: "c", compensate: random.chance(0.7) })
+    : messages.signal({
+        namespace,
+        instanceId,
+        type: random.pick(["go", "go", "stop"]),
+        payload: { n: random.between(0, 9) },
+        ...(random.chance(0.3) ? { idempotencyKey: `s${random.between(0, 2)}` } : {}),
+      });
+  sent.catch(() => {
+    // The instance has ended, or the answer was lost.
+  });
+}
+
+function planChaos(world: World): void {
+  const { time, random, faults } = world;
+  world.deadlyHandlers = random.chance(0.3);
+  const shaky: Partial<NetworkFaults> = {
+    lostQuestions: random.pick([0, 0, 0.01, 0.05]),
+    lostAnswers: random.pick([0, 0, 0.02, 0.1]),
+    lateQuestions: random.pick([0, 0, 0.01, 0.05]),
+    lostHints: random.pick([0, 0.2, 1]),
+    doubledHints: random.pick([0, 0.2]),
+    longestMs: random.pick([2, 5, 30]),
+  };
+  Object.assign(faults, shaky);
+  const troubles = random.between(0, 8);
+  for (let i = 0; i < troubles; i++) time.after(random.between(2_500, chaosMs), () => trouble(world));
+}
+
+function trouble(world: World): void {
+  const { random, time, faults } = world;
+  const nodes = world.live();
+  const kind = random.next();
+  if (kind < 0.1) faults.outageUntil = time.now + random.between(100, 6_000);
+  else if (kind < 0.2) world.publish(random.pick(workflowIds));
+  else if (kind < 0.35 || nodes.length === 0) world.join();
+  else if (kind < 0.55) world.kill(random.pick(nodes));
+  else if (kind < 0.8) world.pause(random.pick(nodes), random.between(500, longestPauseMs));
+  else {
+    world.drain(random.pick(nodes));
+    if (random.chance(0.7)) world.join();
+  }
+}
+
+/** Nothing goes wrong any more; there is a node, and every handler is known. */
+function settle(world: World): void {
+  const { faults, time } = world;
+  Object.assign(faults, { lostQuestions: 0, lostAnswers: 0, lateQuestions: 0, lostHints: 0, doubledHints: 0, outageUntil: 0 });
+  world.deadlyHandlers = false;
+  world.rareHandlers = true;
+  world.join();
+  time.after(1, () => {
+    for (const node of world.nodes) node.learn("rare");
+  });
+}
+
+/** What was set aside because its node died while folding it is ended by an operator. */
+function cancelParked(world: World): void {
+  const node = world.live()[0];
+  for (const { id: instanceId, namespace, parked } of world.tables.instances.values()) {
+    if (parked === null) continue;
+    world.setAside.add(instanceId);
+    node?.engine.messages.cancel({ namespace, instanceId, reason: "parked", requestedBy: "operator" }).catch(() => {
+      // Its end shows whether it worked.
+    });
+  }
+}

@@ -1,0 +1,6 @@
+drop function workflow_orchestrator_service.engine_drop_history_v1;
+drop function workflow_orchestrator_service.engine_retire_instances_v1;
+drop function workflow_orchestrator_service.stop_users_of;
+drop function workflow_orchestrator_service.is_expired;
+drop function workflow_orchestrator_service.engine_partitions;
+drop function workflow_orchestrator_service.bound_instant;

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import { AppError, createMillrace, type EmbeddedMillrace, TaskError, type TaskHandler } from "./index.ts";
+
+const greeting = {
+  workflowId: "greeting",
+  name: "Greeting",
+  version: "1.0.0",
+  inputSchema: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
+  steps: [{ stepId: "greet", type: "TASK", taskId: "greet" }],
+};
+const approval = {
+  workflowId: "approval",
+  name: "Approval",
+  steps: [
+    { stepId: "ask", type: "EVENT_WAIT", eventPattern: "decision", transitions: { default: "tell" } },
+    { stepId: "tell", type: "TASK", taskId: "greet", input: { name: "${steps.ask.output.by}" } },
+  ],
+};
+
+const greet: TaskHandler = (input) => `Hello ${(input as { name: string }).name}`;
+
+let database: TestDatabase;
+let running: EmbeddedMillrace[];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  running = [];
+});
+afterEach(async () => {
+  for (const millrace of running) await millrace.stop();
+  await database.drop();
+});
+
+async function started(options: Parameters<typeof createMillrace>[0] = {}): Promise<EmbeddedMillrace> {
+  const millrace = createMillrace({
+    databaseUrl: database.url,
+    tasks: { greet },
+    workflows: [greeting, approval],
+    ...options,
+  });
+  running.push(millrace);
+  await millrace.start();
+  return millrace;
+}
+
+describe("an embedded Millrace", () => {
+  test("runs workflows with the program's handlers, without serving HTTP", async () => {
+    const millrace = await started();
+    const { instanceId, created } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+    expect(created).toBe(true);
+    const ended = await millrace.waitForEnd(instanceId, { timeoutMs: 20_000 });
+    expect(ended).toMatchObject({ status: "COMPLETED", output: "Hello Ada", startedBy: "program" });
+    expect(await millrace.get(instanceId)).toEqual(ended);
+    expect(await millrace.list({ status: ["COMPLETED"] })).toMatchObject([{ id: instanceId }]);
+    expect(millrace.url).toBeUndefined();
+  });
+
+  test("takes signals and cancels", async () => {
+    const millrace = await started();
+    const asked = await millrace.startInstance({ definitionId: "approval" });
+    await millrace.signal(asked.instanceId, { type: "decision", payload: { by: "Grace" } });
+    const answered = await millrace.waitForEnd(asked.instanceId, { timeoutMs: 20_000 });
+    expect(answered).toMatchObject({ status: "COMPLETED", output: "Hello Grace" });
+    const dropped = await millrace.startInstance({ definitionId: "approval" });
+    await millrace.cancel(dropped.instanceId, { reason: "no longer needed" });
+    const cancelled = await millrace.waitForEnd(dropped.instanceId, { timeoutMs: 20_000 });
+    expect(cancelled).toMatchObject({ status: "CANCELLED", cancelation: { reason: "no longer needed" } });
+  });
+
+  test("treats a thrown TaskError as it says", async () => {
+    let calls = 0;
+    const refuse: TaskHandler = () => {
+      calls++;
+      throw new TaskError({ code: "NOT_TODAY", category: "BUSINESS", message: "Not today", details: { until: "Monday" } });
+    };
+    const millrace = await started({ tasks: { greet: refuse } });
+    const { instanceId } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+    const ended = await millrace.waitForEnd(instanceId, { timeoutMs: 20_000 });
+    expect(ended).toMatchObject({ status: "FAILED", error: { code: "NOT_TODAY", details: { until: "Monday" } } });
+    expect(calls).toBe(1);
+  });
+
+  test("refuses what does not fit with an AppError that names the place", async () => {
+    const millrace = await started();
+    const refusal = await millrace.startInstance({ definitionId: "greeting", input: {} }).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(AppError);
+    expect(refusal).toMatchObject({ code: "instances.input_invalid", errors: [{ pointer: "/input/name" }] });
+    await expect(millrace.define({ workflowId: "x", name: "x", steps: [] })).rejects.toMatchObject({
+      code: "workflows.definition_invalid",
+    });
+    await expect(millrace.cancel("not-an-id", { reason: "x" })).rejects.toMatchObject({ code: "engine.instance_not_found" });
+    expect(await millrace.get("not-an-id")).toBeUndefined();
+  });
+
+  test("goes on with what another program left waiting", async () => {
+    const first = await started();
+    const { instanceId } = await first.startInstance({ definitionId: "approval" });
+    await first.stop();
+    const second = await started();
+    await second.signal(instanceId, { type: "decision", payload: { by: "Edsger" } });
+    const ended = await second.waitForEnd(instanceId, { timeoutMs: 20_000 });
+    expect(ended).toMatchObject({ status: "COMPLETED", output: "Hello Edsger" });
+  });
+
+  test("can be started again after a stop, and refuses calls in between", async () => {
+    const millrace = await started();
+    await millrace.stop();
+    await millrace.stop();
+    const early = millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+    await expect(early).rejects.toThrow("call start() first");
+    await millrace.start();
+    await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+  });
+
+  test("serves HTTP where it is asked to", async () => {
+    const millrace = await started({ http: { port: 0 } });
+    const answer = await fetch(`${millrace.url}/health`);
+    expect(await answer.json()).toEqual({ status: "ok" });
+  });
+
+  test("says what is wrong when the database does not answer, and can be started later", async () => {
+    const millrace = createMillrace({ databaseUrl: "postgres://nobody@127.0.0.1:1/none", tasks: { greet } });
+    await expect(millrace.start()).rejects.toThrow(/ECONNREFUSED|connect/);
+    await millrace.stop();
+  });
+});

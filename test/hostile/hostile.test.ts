@@ -1,0 +1,120 @@
+/** Whatever is sent to whatever route: a sensible status, a problem document for a refusal, and a node that lives on. */
+import http from "node:http";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { publishedSchema } from "../../src/workflows/index.ts";
+import { startTestApp, type TestApp, testKey } from "../support/app.ts";
+import { type HostileRequest, hostileRequest, type Route, routesOf } from "./requests.ts";
+
+const definitions = "/api/v1/workflows/definitions";
+const instances = "/api/v1/workflows/instances";
+const requests = 4_000;
+const longestAnswerMs = 10_000;
+
+let program: TestApp;
+let agent: http.Agent;
+let routes: Route[];
+let existing: string[];
+let root: Record<string, unknown>;
+
+beforeAll(async () => {
+  program = await startTestApp({ tasks: { echo: (input) => input } });
+  agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
+  const document = await (await fetch(`${program.url}/api/v1/openapi.json`)).json();
+  root = document as Record<string, unknown>;
+  routes = routesOf(document as Parameters<typeof routesOf>[0]);
+  const steps = [{ stepId: "only", type: "TASK", taskId: "echo" }];
+  const created = await program.call("POST", definitions, { body: { workflowId: "double", name: "Double", steps } });
+  const waits = [{ stepId: "wait", type: "EVENT_WAIT", eventPattern: "a.*", transitions: { default: "only" } }, ...steps];
+  await program.call("POST", definitions, { body: { workflowId: "waits", name: "Waits", steps: waits } });
+  const ended = await program.call("POST", `${instances}?wait=PT20S`, { body: { definitionId: "double", input: 1 } });
+  existing = ["double", "waits", "victim", created.body.id, ended.body.instanceId];
+  // Many, for a cancel ends one.
+  for (let n = 0; n < 60; n++) {
+    const asleep = await program.call("POST", instances, { body: { definitionId: "waits", input: n } });
+    existing.push(asleep.body.instanceId);
+  }
+});
+afterAll(async () => {
+  agent.destroy();
+  await program.stop();
+});
+
+interface Answer {
+  status: number;
+  type: string;
+  text: string;
+}
+
+/** Sends exactly these bytes. A stream of events is left as soon as it has begun. */
+function send({ method, path, headers, body }: HostileRequest): Promise<Answer> {
+  const { hostname, port } = new URL(program.url);
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      { agent, hostname, port, method, path, headers: { ...headers, "content-length": String(body?.length ?? 0) } },
+      (response) => {
+        const type = response.headers["content-type"] ?? "";
+        const answer = (text: string) => resolve({ status: response.statusCode ?? 0, type, text });
+        if (type.startsWith("text/event-stream")) {
+          response.destroy();
+          answer("");
+          return;
+        }
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk;
+        });
+        response.once("end", () => answer(text));
+        response.once("error", reject);
+      },
+    );
+    request.setTimeout(longestAnswerMs, () => request.destroy(new Error(`no answer within ${longestAnswerMs} ms`)));
+    request.once("error", (error) => {
+      // A body that is too large is refused while it is still being sent; the refusal was read, or the line was cut.
+      if ("code" in error && (error.code === "EPIPE" || error.code === "ECONNRESET")) {
+        resolve({ status: 413, type: "application/problem+json", text: '{"status":413,"code":"http.body_too_large"}' });
+      } else reject(error);
+    });
+    request.end(body);
+  });
+}
+
+test("the OpenAPI document names the routes that are attacked", () => {
+  const names = routes.map(({ method, template }) => `${method} ${template}`);
+  expect(names).toContain(`POST ${instances}`);
+  expect(names).toContain(`POST ${instances}/{id}/signal`);
+  expect(names).toContain(`POST ${definitions}`);
+  expect(names).toContain("GET /api/v1/nodes");
+  expect(names.length).toBeGreaterThanOrEqual(17);
+});
+
+test(
+  `${requests} hostile requests are answered below 500, every refusal by a problem document`,
+  async () => {
+    const statuses = new Map<number, number>();
+    const aim = { routes, root, definition: publishedSchema(), existing, key: testKey };
+    const property = fc.asyncProperty(hostileRequest(aim), async (request) => {
+      const { status, type, text } = await send(request);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      expect(status, text).toBeLessThan(500);
+      if (status < 400 || request.method === "HEAD") return;
+      expect(type).toContain("application/problem+json");
+      const problem = JSON.parse(text);
+      expect(problem.status).toBe(status);
+      expect(problem.code).toMatch(/^[a-z_]+\.[a-z_]+$/);
+    });
+    await fc.assert(property, { numRuns: requests, endOnFailure: false });
+    // The attack reaches what lies behind the checks, not only the checks.
+    expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 202, 400, 401, 404, 405, 409, 415]));
+  },
+  240_000,
+);
+
+test("the node is as well as before", async () => {
+  expect(await (await fetch(`${program.url}/health`)).json()).toEqual({ status: "ok" });
+  const { status, body } = await program.call("POST", `${instances}?wait=PT20S`, {
+    body: { definitionId: "double", version: "1.0.0", input: { well: true } },
+  });
+  expect(status).toBe(201);
+  expect(body).toMatchObject({ status: "COMPLETED", output: { well: true } });
+});
