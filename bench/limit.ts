@@ -40,7 +40,7 @@ export interface Limit {
 }
 
 /** Takes every shard of a migrated database that nobody else uses, on a lane of its own. */
-export async function openLimit(database: BenchDatabase): Promise<Limit> {
+export async function openLimit(database: Pick<BenchDatabase, "url">): Promise<Limit> {
   const db = new Database({
     url: database.url,
     poolSize: 1,

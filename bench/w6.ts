@@ -58,7 +58,7 @@ async function measure(bench: Bench, kind: Kind): Promise<void> {
   const database = databases![kind];
   const node = await startNode(database);
   await node.runAll(warmUp);
-  const count = sizes.atOnce[0]!;
+  const count = sizes.besideSleepers;
   const { seconds, cost } = await runAtOnce(bench, { database, node, count });
   samples.add(`w6.workflows_per_s_${kind}`, count / seconds, cost);
   const alone = await runOneByOne(bench, { database, node, count: sizes.oneAtATime });

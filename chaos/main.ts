@@ -27,10 +27,18 @@ const command = new Command("chaos")
   .option("--no-save", "keep no file in chaos/results")
   .parse();
 
-const options = command.opts<{ instances: number; kills: number; between: number; lease: number; settle: number; save: boolean }>();
+const options = command.opts<{
+  instances: number;
+  kills: number;
+  between: number;
+  lease: number;
+  settle: number;
+  save: boolean;
+}>();
 const directory = await makeTemporaryDirectory("millrace-chaos-");
 const beganMs = performance.now();
-const say = (text: string) => console.error(`${((performance.now() - beganMs) / 1_000).toFixed(1).padStart(6)}s ${text}`);
+const say = (text: string) =>
+  console.error(`${((performance.now() - beganMs) / 1_000).toFixed(1).padStart(6)}s ${text}`);
 
 const report = await runChaos({
   seed: seedOf(process.env),
@@ -48,5 +56,8 @@ const aimed = report.kills.inFlush * 2 >= report.kills.total;
 if (!aimed) say("fewer than half of the kills fell inside a flush");
 if (options.save) say(`kept in ${await saveReport(report, process.argv.slice(2))}`);
 if (kept) await directory.remove();
-else say(`a law was broken; MILLRACE_SEED=${report.seed} repeats the schedule, and ${directory.path} has the data and the logs`);
+else
+  say(
+    `a law was broken; MILLRACE_SEED=${report.seed} repeats the schedule, and ${directory.path} has the data and the logs`,
+  );
 process.exitCode = kept && aimed ? 0 : 1;

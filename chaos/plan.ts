@@ -1,11 +1,11 @@
 /** What a run will do, and when: drawn from the seed before it begins, so that the same seed repeats it. */
 
 import type { Random } from "../src/engine/simulation/random.ts";
-import { type Case, drawShape } from "./shapes.ts";
+import { drawShape } from "./shapes/index.ts";
+import type { Case } from "./shapes/shape.ts";
 
 export interface PlannedStart {
   atMs: number;
-  /** The start's correlation id: finds the instance whatever became of the answer. */
   name: string;
   workflowId: string;
   drawn: Case;
@@ -16,7 +16,15 @@ export interface PlannedStart {
  * the aimed kill strikes: before the server has it, while it writes, or after its commit and before its answer.
  */
 export type Blow =
-  | { atMs: number; kind: "kill"; target: Target; aimed: boolean; afterSentUs: number; pick: number; backAfterMs: number }
+  | {
+      atMs: number;
+      kind: "kill";
+      target: Target;
+      aimed: boolean;
+      afterSentUs: number;
+      pick: number;
+      backAfterMs: number;
+    }
   | { atMs: number; kind: "drain"; pick: number; backAfterMs: number }
   | { atMs: number; kind: "add" }
   | { atMs: number; kind: "stop"; pick: number; stoppedMs: number };
@@ -56,17 +64,32 @@ function drawBlows(random: Random, { kills, leaseMs }: { kills: number; leaseMs:
   const first: Target[] = ["node", "postgres", "both", "node", "postgres", "all"];
   const blows: Blow[] = [];
   for (let index = 0; index < kills; index++) {
-    const target = first[index] ?? random.pick<Target>(["node", "node", "node", "postgres", "postgres", "postgres", "both", "both", "all"]);
+    const target =
+      first[index] ??
+      random.pick<Target>(["node", "node", "node", "postgres", "postgres", "postgres", "both", "both", "all"]);
     const afterSentUs = random.pick([0, random.between(0, 1_000), random.between(0, 8_000)]);
     const backAfterMs = random.between(0, 1_500);
-    blows.push({ atMs: 0, kind: "kill", target, aimed: index % 4 !== 3, afterSentUs, pick: random.between(0, 99), backAfterMs });
+    blows.push({
+      atMs: 0,
+      kind: "kill",
+      target,
+      aimed: index % 4 !== 3,
+      afterSentUs,
+      pick: random.between(0, 99),
+      backAfterMs,
+    });
   }
   for (let index = 0; index < Math.max(1, kills / 5); index++) {
     blows.push({ atMs: 0, kind: "drain", pick: random.between(0, 99), backAfterMs: random.between(0, 1_000) });
   }
   for (let index = 0; index < Math.max(1, kills / 10); index++) {
     blows.push({ atMs: 0, kind: "add" });
-    blows.push({ atMs: 0, kind: "stop", pick: random.between(0, 99), stoppedMs: Math.round(leaseMs * (2.2 + random.next())) });
+    blows.push({
+      atMs: 0,
+      kind: "stop",
+      pick: random.between(0, 99),
+      stoppedMs: Math.round(leaseMs * (2.2 + random.next())),
+    });
   }
   return shuffled(random, blows);
 }

@@ -10,9 +10,22 @@ import type { Callers } from "./storm/callers.ts";
 
 export interface Report {
   seed: number;
-  instances: { planned: number; accepted: number; unknown: number; inDatabase: number; parked: number; byStatus: Record<string, number>; byWorkflow: Record<string, number> };
+  instances: {
+    planned: number;
+    accepted: number;
+    unanswered: number;
+    inDatabase: number;
+    parked: number;
+    byStatus: Record<string, number>;
+    byWorkflow: Record<string, number>;
+  };
   journalRows: number;
-  kills: { total: number; inFlush: number; byTarget: Record<string, number>; struckFlushes: { committed: number; lost: number } };
+  kills: {
+    total: number;
+    inFlush: number;
+    byTarget: Record<string, number>;
+    struckFlushes: { committed: number; lost: number };
+  };
   drains: number;
   nodesAdded: number;
   zombies: { stopped: number; continued: number };
@@ -43,7 +56,7 @@ export function reportOf(what: {
     instances: {
       planned: options.instances,
       accepted: callers.started.filter(({ instanceIds }) => instanceIds.size > 0).length,
-      unknown: callers.started.filter(({ instanceIds }) => instanceIds.size === 0).length,
+      unanswered: callers.started.filter(({ instanceIds }) => instanceIds.size === 0).length,
       inDatabase: instances.length,
       parked: parked.size,
       byStatus: countBy(instances, ({ status }) => status),
@@ -58,7 +71,10 @@ export function reportOf(what: {
     },
     drains: blows.drains,
     nodesAdded: blows.added,
-    zombies: { stopped: blows.zombies.length, continued: blows.zombies.filter(({ continuedAt }) => continuedAt !== undefined).length },
+    zombies: {
+      stopped: blows.zombies.length,
+      continued: blows.zombies.filter(({ continuedAt }) => continuedAt !== undefined).length,
+    },
     nodesStarted: crew.everyone.length,
     recovery,
     answers: Object.fromEntries([...callers.answers].sort()),
@@ -83,9 +99,12 @@ const shown = 8;
 
 export function toText(report: Report): string {
   const { instances, kills, recovery, laws } = report;
-  const list = (counts: Record<string, number>) => Object.entries(counts).map(([name, count]) => `${name} ${count}`).join(", ");
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ");
   const lines = [
-    `${instances.planned} starts: ${instances.accepted} accepted, ${instances.unknown} without an answer; ${instances.inDatabase} instances (${list(instances.byStatus)}), ${report.journalRows} journal rows`,
+    `${instances.accepted} of ${instances.planned} starts accepted, ${instances.unanswered} more without an answer; ${instances.inDatabase} instances (${list(instances.byStatus)}), ${report.journalRows} journal rows`,
     `${kills.total} kills (${list(kills.byTarget)}), ${kills.inFlush} inside a flush; of those flushes of dead nodes ${kills.struckFlushes.committed} were committed and ${kills.struckFlushes.lost} were not`,
     `${report.drains} drains, ${report.nodesAdded} nodes added, ${report.zombies.stopped} stopped past their lease (${report.zombies.continued} continued), ${report.nodesStarted} nodes in all, ${instances.parked} instances parked`,
     `standstill after a node's death: p50 ${recovery.node.p50Ms} ms, max ${recovery.node.maxMs} ms; after PostgreSQL's: p50 ${recovery.postgres.p50Ms} ms, max ${recovery.postgres.maxMs} ms`,
@@ -108,7 +127,13 @@ export async function saveReport(report: Report, args: readonly string[]): Promi
   const kept = {
     ranAt,
     command: ["npm run chaos", ...(args.length === 0 ? [] : ["--", ...args])].join(" "),
-    machine: { platform: platform(), arch: arch(), processor: processors[0]?.model.trim(), processors: processors.length, memoryGiB: Math.round(totalmem() / 1024 ** 3) },
+    machine: {
+      platform: platform(),
+      arch: arch(),
+      processor: processors[0]?.model.trim(),
+      processors: processors.length,
+      memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    },
     node: process.version,
     ...report,
   };

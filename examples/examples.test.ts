@@ -39,7 +39,11 @@ describe("order fulfilment", () => {
 
   test("undoes in reverse what was done for an order that cannot be shipped", async () => {
     const { compensationState } = await instanceOf("order-1008");
-    expect(compensationState).toMatchObject({ status: "COMPLETED", completed: ["refund", "release-stock"], failed: [] });
+    expect(compensationState).toMatchObject({
+      status: "COMPLETED",
+      completed: ["refund", "release-stock"],
+      failed: [],
+    });
   });
 
   test("undoes nothing for an order of which nothing was done", async () => {
@@ -96,7 +100,12 @@ describe("GitHub triage", () => {
     ["issues-16", "reports", "high", /report #1, Spelling error in the README file$/],
     ["push-5", "code", "none", /Codertocat\/Hello-World: 1 commits on refs\/heads\/master$/],
     ["pull_request-1", "review", "high", /pull request #2, Update the README with new information\.$/],
-    ["security_advisory-4", "security", "high", /^GitHub: security_advisory withdrawn: Withdrawn: Arbitrary Code Execution/],
+    [
+      "security_advisory-4",
+      "security",
+      "high",
+      /^GitHub: security_advisory withdrawn: Withdrawn: Arbitrary Code Execution/,
+    ],
     ["star-1", "people", "low", /star created in /],
     ["ping-1", "archive", "none", /nothing that anybody waits for$/],
   ])("puts %s into the queue %s", async (name, queue, urgency, summary) => {

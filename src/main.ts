@@ -2,7 +2,15 @@
 import { openShop } from "../examples/orders/shop.ts";
 import { runExamples } from "../examples/run.ts";
 import { type App, startApp, version } from "./app.ts";
-import { bar, type ProgramToStart, printAdvice, printBanner, printExamples, runCommandLine } from "./cli/index.ts";
+import {
+  bar,
+  type ProgramToStart,
+  printAdvice,
+  printBanner,
+  printExamples,
+  runCommandLine,
+  type Terminal,
+} from "./cli/index.ts";
 import type { Logger } from "./foundation/log.ts";
 import type { Settings } from "./foundation/settings.ts";
 import { faceOf } from "./millrace.ts";
@@ -15,7 +23,7 @@ import { faceOf } from "./millrace.ts";
  */
 const startProgram: ProgramToStart = async ({ settings, env, terminal, log }) => {
   const startedAt = performance.now();
-  const stopping = stopSignal({ log, watchParent: env.npm_lifecycle_event !== undefined });
+  const stop = stopSignal({ log, watchParent: env.npm_lifecycle_event !== undefined });
   const withExamples = wantsExamples(settings, env);
   terminal.progress.show("Starting…");
   const app = await startApp({ settings, log, tasks: withExamples ? openShop().tasks : {} });
@@ -29,9 +37,9 @@ const startProgram: ProgramToStart = async ({ settings, env, terminal, log }) =>
       key: app.adminKey,
       database: { version: app.serverVersion, dataDir: app.embedded === undefined ? undefined : settings.dataDir },
     });
-    if (withExamples) await Promise.race([showExamples(app, terminal, log), stopping]);
-    printAdvice(terminal);
-    await stopping;
+    if (withExamples) await Promise.race([showExamples(app, { terminal, log, stop }), stop.asked]);
+    if (!stop.isAsked()) printAdvice(terminal);
+    await stop.asked;
     terminal.note("Stopping: what runs may finish. Once more ends at once.");
   } finally {
     await app.stop();
@@ -46,24 +54,39 @@ function wantsExamples({ examples, databaseUrl, roles }: Settings, env: Record<s
 }
 
 /** The program stays up when an example fails: they are its guests. */
-async function showExamples(app: App, terminal: Parameters<ProgramToStart>[0]["terminal"], log: Logger): Promise<void> {
+async function showExamples(
+  app: App,
+  { terminal, log, stop }: { terminal: Terminal; log: Logger; stop: StopSignal },
+): Promise<void> {
   try {
     const run = await runExamples({
       millrace: faceOf(() => app, { actor: "examples" }),
-      onProgress: (done, total) => terminal.progress.show(`  Running the examples ${bar({ done, total })}`),
+      onProgress: (done, total) => {
+        terminal.progress.show(`  Running the examples ${bar({ done, total })}`);
+        const quarter = Math.ceil(total / 4);
+        if (!terminal.progress.live && done % quarter === 0)
+          terminal.print(`  Running the examples: ${done} of ${total}`);
+      },
     });
     terminal.progress.clear();
     printExamples(terminal, run);
   } catch (error) {
     terminal.progress.clear();
+    if (stop.isAsked()) return;
     log.error({ err: error }, "the examples could not be run to their end");
   }
 }
 
 const parentLookMs = 1_000;
 
-/** Resolves with the first signal to stop; the second one ends the program at once. */
-function stopSignal({ log, watchParent }: { log: Logger; watchParent: boolean }): Promise<void> {
+interface StopSignal {
+  /** Resolves with the first signal. */
+  readonly asked: Promise<void>;
+  isAsked(): boolean;
+}
+
+/** Listens for signals to stop; the second one ends the program at once. */
+function stopSignal({ log, watchParent }: { log: Logger; watchParent: boolean }): StopSignal {
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = false;
   const ask = (signal: NodeJS.Signals) => {
@@ -82,7 +105,7 @@ function stopSignal({ log, watchParent }: { log: Logger; watchParent: boolean })
       resolve();
     }, parentLookMs).unref();
   }
-  return promise;
+  return { asked: promise, isAsked: () => asked };
 }
 
 const args = process.argv.slice(2);

@@ -72,7 +72,12 @@ describe("an embedded Millrace", () => {
     let calls = 0;
     const refuse: TaskHandler = () => {
       calls++;
-      throw new TaskError({ code: "NOT_TODAY", category: "BUSINESS", message: "Not today", details: { until: "Monday" } });
+      throw new TaskError({
+        code: "NOT_TODAY",
+        category: "BUSINESS",
+        message: "Not today",
+        details: { until: "Monday" },
+      });
     };
     const millrace = await started({ tasks: { greet: refuse } });
     const { instanceId } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
@@ -83,13 +88,17 @@ describe("an embedded Millrace", () => {
 
   test("refuses what does not fit with an AppError that names the place", async () => {
     const millrace = await started();
-    const refusal = await millrace.startInstance({ definitionId: "greeting", input: {} }).catch((error: unknown) => error);
+    const refusal = await millrace
+      .startInstance({ definitionId: "greeting", input: {} })
+      .catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(AppError);
     expect(refusal).toMatchObject({ code: "instances.input_invalid", errors: [{ pointer: "/input/name" }] });
     await expect(millrace.define({ workflowId: "x", name: "x", steps: [] })).rejects.toMatchObject({
       code: "workflows.definition_invalid",
     });
-    await expect(millrace.cancel("not-an-id", { reason: "x" })).rejects.toMatchObject({ code: "engine.instance_not_found" });
+    await expect(millrace.cancel("not-an-id", { reason: "x" })).rejects.toMatchObject({
+      code: "engine.instance_not_found",
+    });
     expect(await millrace.get("not-an-id")).toBeUndefined();
   });
 

@@ -11,6 +11,8 @@ export interface Sizes {
   atOnce: readonly number[];
   oneAtATime: number;
   asleep: number;
+  /** Workflows started at once beside the sleepers. */
+  besideSleepers: number;
   idleMs: number;
   takeovers: number;
 }
@@ -21,6 +23,7 @@ export const fullSizes: Sizes = {
   atOnce: [2_000, 20_000],
   oneAtATime: 300,
   asleep: 1_000_000,
+  besideSleepers: 5_000,
   idleMs: 20_000,
   takeovers: 3,
 };
@@ -32,6 +35,7 @@ export const quickSizes: Sizes = {
   atOnce: [2_000],
   oneAtATime: 100,
   asleep: 50_000,
+  besideSleepers: 2_000,
   idleMs: 5_000,
   takeovers: 1,
 };

@@ -52,6 +52,8 @@ export function toTable(lines: readonly Line[]): string {
   const table = new Table({
     head,
     style: { head: [], border: [] },
+    // No rules between rows.
+    chars: { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" },
     colAligns: ["left", "left", ...Array(7).fill("right")],
   });
   for (const line of lines) {

@@ -47,13 +47,6 @@ export const countWalCommits = statement(
    from pg_get_wal_stats($1::pg_lsn, $2::pg_lsn, true) where "resource_manager/record_type" = 'Transaction/COMMIT'`,
 );
 
-/** Where the bytes between two positions went, by kind of record. */
-export const readWalKinds = statement(
-  "bench.read_wal_kinds",
-  `select "resource_manager/record_type" as kind, count::float8 as count, combined_size::float8 as bytes, fpi_size::float8 as "imageBytes"
-   from pg_get_wal_stats($1::pg_lsn, $2::pg_lsn, true) where count > 0 order by combined_size desc limit $3`,
-);
-
 /** Reading transactions count too, and the server adds them up with a delay of up to ten seconds. */
 export const countCommits = statement(
   "bench.count_commits",
@@ -67,37 +60,18 @@ export const countStatements = statement(
    join pg_database d on d.oid = s.dbid where d.datname = $1 and s.toplevel`,
 );
 
-export const readTopStatements = statement(
-  "bench.read_top_statements",
-  `select left(regexp_replace(s.query, '\\s+', ' ', 'g'), 160) as query, s.calls::float8 as calls, s.total_exec_time as "totalMs",
-          s.mean_exec_time as "meanMs", s.wal_bytes::float8 as "walBytes"
-   from pg_stat_statements s join pg_database d on d.oid = s.dbid
-   where d.datname = $1 and s.toplevel order by s.total_exec_time desc limit $2`,
-);
-
 /** Flushes of all lanes so far. Old marks are deleted, the newest never. */
 export const countFlushes = statement(
   "bench.count_flushes",
   "select coalesce(sum(newest), 0)::float8 as flushes from (select max(seq) newest from cluster.flush_marks group by lane_id) m",
 );
 
-/** What a run has written, to compare two programs row by row: number of rows and bytes in each table. */
-export const readVolumes = statement(
-  "bench.read_volumes",
-  `select 'instances' as name, count(*)::float8 as rows, coalesce(sum(pg_column_size(i.*)), 0)::float8 as bytes
-     from workflow_orchestrator_service.workflow_instances i where i.id >= $1 and i.id < $2
-   union all
-   select 'steps', count(*), coalesce(sum(pg_column_size(s.*)), 0)
-     from workflow_orchestrator_service.workflow_instance_steps s where s.instance_id >= $1 and s.instance_id < $2
-   union all
-   select 'transitions', count(*), coalesce(sum(pg_column_size(t.*)), 0)
-     from audit.fsm_transitions t where t.entity_id >= $1 and t.entity_id < $2`,
-);
-
-export const countByStatus = statement(
-  "bench.count_by_status",
-  `select status, count(*)::float8 as count from workflow_orchestrator_service.workflow_instances
-   where namespace = $1 and id >= $2 group by status`,
+/** An index range; there are few of them beside what sleeps. */
+export const countEnded = statement(
+  "bench.count_ended",
+  `select count(*) filter (where status = 'COMPLETED')::float8 as completed, count(*)::float8 as ended
+   from workflow_orchestrator_service.workflow_instances
+   where namespace = $1 and status in ('COMPLETED', 'FAILED', 'CANCELLED')`,
 );
 
 /** Opens a lane that owns every shard, as a lone node would. */
@@ -179,4 +153,21 @@ export const countCompleted = statement(
   "bench.count_completed",
   `select count(*)::int as completed from workflow_orchestrator_service.workflow_instances
    where id = any ($1::uuid[]) and status = 'COMPLETED'`,
+);
+
+/** What was written of workflows, without what differs from run to run: ids, places and times. */
+export const readWrittenInstances = statement(
+  "bench.read_written_instances",
+  `select to_jsonb(i) - '{shard,id,workflow_definition_id,started_at,updated_at,completed_at}'::text[] as row
+   from workflow_orchestrator_service.workflow_instances i order by i.input->'order'`,
+);
+export const readWrittenSteps = statement(
+  "bench.read_written_steps",
+  `select to_jsonb(s) - '{shard,instance_id,started_at,completed_at,node_id,epoch,recorded_at}'::text[] as row
+   from workflow_orchestrator_service.workflow_instance_steps s order by s.input->'order', s.seq`,
+);
+export const readWrittenTransitions = statement(
+  "bench.read_written_transitions",
+  `select to_jsonb(t) - '{id,shard,entity_id,created_at}'::text[] as row
+   from audit.fsm_transitions t where t.entity_type = 'workflow' order by t.transition_event, t.id`,
 );

@@ -5,7 +5,7 @@ import { thaw } from "../../src/engine/fold.ts";
 import { compile } from "../../src/engine/machine/program.ts";
 import { isFinal } from "../../src/engine/machine/state.ts";
 import { essence } from "../../src/engine/simulation/law.ts";
-import { shapesByName } from "../shapes.ts";
+import { shapesByName } from "../shapes/index.ts";
 import type { InstanceRow, Rows, StepRow } from "./rows.ts";
 
 export interface Law {
@@ -20,17 +20,29 @@ const toleranceMs = 5;
 export const rowLaws: readonly Law[] = [
   { law: "the checker finds nothing in the rows", check: checkerFaults },
   { law: "no path begins that was not decided to begin", check: ({ instances }) => each(instances, pathFaults) },
-  { law: "the fold of the whole journal is what the instance's row says", check: ({ instances }) => each(instances, foldFaults) },
+  {
+    law: "the fold of the whole journal is what the instance's row says",
+    check: ({ instances }) => each(instances, foldFaults),
+  },
   { law: "a wait ends as its journal says, and by a signal where it was fulfilled", check: waitFaults },
-  { law: "no timer is left", check: ({ timers }) => timers.map(({ instanceId, key }) => `timer "${key}" of ${instanceId}`) },
+  {
+    law: "no timer is left",
+    check: ({ timers }) => timers.map(({ instanceId, key }) => `timer "${key}" of ${instanceId}`),
+  },
   { law: "every payload that is referred to is there, and claimed", check: ({ looseReferences }) => looseReferences },
 ];
 
 /** Whatever is in the database was accepted: instances whose start got no answer must end too. */
 function checkerFaults(rows: Rows): string[] {
   const instances = [...rows.instances.values()];
-  const steps = instances.flatMap((instance) => instance.steps.map((step) => ({ ...step, errorCode: step.error?.code })));
-  const checked = { ...rows, instances: instances.map((instance) => ({ ...instance, parked: instance.parked !== null })), steps };
+  const steps = instances.flatMap((instance) =>
+    instance.steps.map((step) => ({ ...step, errorCode: step.error?.code })),
+  );
+  const checked = {
+    ...rows,
+    instances: instances.map((instance) => ({ ...instance, parked: instance.parked !== null })),
+    steps,
+  };
   return checkRows(checked, { accepted: rows.instances.keys(), settled: true, toleranceMs });
 }
 
@@ -50,7 +62,16 @@ function pathFaults({ id, steps, workflowId }: InstanceRow): string[] {
 }
 
 /** Parts of the state that the journal alone does not carry: the row's `state` is written whenever they change. */
-const besidesJournal = new Set(["compensation", "cancelation", "error", "output", "status", "completedAt", "mailbox", "keyedSignals"]);
+const besidesJournal = new Set([
+  "compensation",
+  "cancelation",
+  "error",
+  "output",
+  "status",
+  "completedAt",
+  "mailbox",
+  "keyedSignals",
+]);
 
 function foldFaults(instance: InstanceRow): string[] {
   const { id, steps, stateSeq } = instance;
@@ -59,13 +80,19 @@ function foldFaults(instance: InstanceRow): string[] {
   const program = compile(shape.definition, { definitionId: shape.definitionId, namespace: instance.namespace });
   const stored = { ...instance, parked: false, references: new Map() };
   const whole = essence(thaw(program, structuredClone({ ...stored, state: null, stateSeq: 0, entries: steps })));
-  const rest = essence(thaw(program, structuredClone({ ...stored, entries: steps.filter(({ seq }) => seq > stateSeq) })));
+  const rest = essence(
+    thaw(program, structuredClone({ ...stored, entries: steps.filter(({ seq }) => seq > stateSeq) })),
+  );
   const faults: string[] = [];
   for (const [part, text] of whole) {
-    if (!besidesJournal.has(part) && rest.get(part) !== text) faults.push(`${id}: ${part} is ${rest.get(part)} by its row, ${text} by its journal`);
+    if (!besidesJournal.has(part) && rest.get(part) !== text)
+      faults.push(`${id}: ${part} is ${rest.get(part)} by its row, ${text} by its journal`);
   }
   if (whole.get("live") !== "[]") faults.push(`${id} is ${instance.status} with live steps ${whole.get("live")}`);
-  if (instance.status === "COMPLETED" && steps.some((step) => endsPath(step) && step.status === "FAILED" && step.outcome?.next === undefined)) {
+  if (
+    instance.status === "COMPLETED" &&
+    steps.some((step) => endsPath(step) && step.status === "FAILED" && step.outcome?.next === undefined)
+  ) {
     faults.push(`${id} is COMPLETED, and a step of it failed`);
   }
   return faults;
@@ -82,8 +109,10 @@ function waitFaults({ instances, waits }: Rows): string[] {
       // A signal that came before fulfils a wait without opening it.
       const opened = steps.some((row) => row.path === step.path && goesOn(row));
       const status = statusOf.get(wait);
-      if (opened && status !== expected[step.status]) faults.push(`${wait} is ${status}, its journal says ${step.status}`);
-      if (step.status === "COMPLETED" && step.outcome?.signalId === undefined) faults.push(`${wait} completed without a signal`);
+      if (opened && status !== expected[step.status])
+        faults.push(`${wait} is ${status}, its journal says ${step.status}`);
+      if (step.status === "COMPLETED" && step.outcome?.signalId === undefined)
+        faults.push(`${wait} completed without a signal`);
     }
   }
   return faults;

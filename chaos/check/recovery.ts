@@ -17,7 +17,9 @@ export interface Recovery {
 }
 
 export function measureRecovery(rows: Rows, kills: readonly Kill[]): Recovery {
-  const recorded = [...rows.instances.values()].flatMap(({ steps }) => steps.map(({ recordedAt }) => recordedAt)).sort((a, b) => a - b);
+  const recorded = [...rows.instances.values()]
+    .flatMap(({ steps }) => steps.map(({ recordedAt }) => recordedAt))
+    .sort((a, b) => a - b);
   const ofNodes: number[] = [];
   const ofPostgres: number[] = [];
   for (const { at, target, nodeIds } of kills) {
@@ -47,5 +49,9 @@ function lastTakeover(rows: Rows, nodeId: string, at: number): number | undefine
 
 export function spreadOf(samples: readonly number[]): Spread {
   const sorted = [...samples].sort((a, b) => a - b);
-  return { count: sorted.length, p50Ms: Math.round(sorted[sorted.length >> 1] ?? 0), maxMs: Math.round(sorted.at(-1) ?? 0) };
+  return {
+    count: sorted.length,
+    p50Ms: Math.round(sorted[sorted.length >> 1] ?? 0),
+    maxMs: Math.round(sorted.at(-1) ?? 0),
+  };
 }

@@ -1,11 +1,11 @@
 /** Reads what a run left behind. */
 
-import type { Database } from "../../src/foundation/database/index.ts";
-import type { Json } from "../../src/engine/index.ts";
 import type { CheckedRows } from "../../src/engine/checker.ts";
+import type { Json } from "../../src/engine/index.ts";
 import type { JournalEntry } from "../../src/engine/machine/state.ts";
 import { putInPlace } from "../../src/engine/payloads.ts";
 import type { StoredInstance } from "../../src/engine/store/contract.ts";
+import type { Database } from "../../src/foundation/database/index.ts";
 import * as queries from "./queries.ts";
 
 export interface StepRow extends JournalEntry {
@@ -33,21 +33,32 @@ type Raw<T> = { [K in keyof T]: T[K] | null };
 
 export async function readRows(db: Database): Promise<Rows> {
   const payloads = new Map(
-    (await db.query<{ id: string; claimed: boolean; body: Json }>(queries.readPayloads)).map(({ id, ...rest }) => [id, rest]),
+    (await db.query<{ id: string; claimed: boolean; body: Json }>(queries.readPayloads)).map(({ id, ...rest }) => [
+      id,
+      rest,
+    ]),
   );
   const bodies = new Map([...payloads].map(([id, { body }]) => [id, body]));
   const looseReferences: string[] = [];
   const settled = <T extends { id?: string; instanceId?: string }>(row: T): T => {
     for (const [, id] of JSON.stringify(row).matchAll(/\{"\$payload":"([^"]+)"\}/g)) {
       const found = payloads.get(id!);
-      if (found?.claimed !== true) looseReferences.push(`${row.instanceId ?? row.id} refers to payload ${id}, which is ${found === undefined ? "not there" : "not claimed"}`);
+      if (found?.claimed !== true)
+        looseReferences.push(
+          `${row.instanceId ?? row.id} refers to payload ${id}, which is ${found === undefined ? "not there" : "not claimed"}`,
+        );
     }
     return putInPlace(row, bodies);
   };
 
   const instances = new Map<string, InstanceRow>();
   for (const row of await db.query<Omit<InstanceRow, "steps">>(queries.readInstances)) {
-    instances.set(row.id, { ...settled(row), startedAt: Math.round(row.startedAt), completedAt: rounded(row.completedAt), steps: [] });
+    instances.set(row.id, {
+      ...settled(row),
+      startedAt: Math.round(row.startedAt),
+      completedAt: rounded(row.completedAt),
+      steps: [],
+    });
   }
   for (const row of await db.query<Raw<StepRow> & { instanceId: string }>(queries.readSteps)) {
     instances.get(row.instanceId)?.steps.push(stepOf(settled(row)));
@@ -66,7 +77,9 @@ export async function readRows(db: Database): Promise<Rows> {
 
 /** SQL null is absent, except for the output of what is completed. Steps' times are whole milliseconds; the record's is not. */
 function stepOf(row: Raw<StepRow>): StepRow {
-  const kept = Object.entries(row).filter(([name, value]) => value !== null || (name === "output" && row.status === "COMPLETED"));
+  const kept = Object.entries(row).filter(
+    ([name, value]) => value !== null || (name === "output" && row.status === "COMPLETED"),
+  );
   const step = Object.fromEntries(kept) as Record<string, unknown> as Raw<StepRow> as StepRow;
   step.startedAt = Math.round(step.startedAt);
   if (step.completedAt !== undefined) step.completedAt = Math.round(step.completedAt);

@@ -25,7 +25,8 @@ export function createHandlers(diary: Diary): ReadonlyMap<string, TaskHandler> {
     if (ms > 0) await sleep(ms, undefined, { signal: ctx.signal });
     diary.note({ kind: "end", instanceId, path, attempt, at: Date.now() });
     if (refuse !== undefined) throw new TaskError({ code: refuse, category: "BUSINESS", message: "refused" });
-    if (attempt <= failures) throw new TaskError({ code: "FLAKY", category: "TRANSIENT", message: `attempt ${attempt} fails` });
+    if (attempt <= failures)
+      throw new TaskError({ code: "FLAKY", category: "TRANSIENT", message: `attempt ${attempt} fails` });
     return { value: value + 1, ...(paddingChars === 0 ? {} : { padding: "y".repeat(paddingChars) }) };
   };
   return new Map([["work", work]]);

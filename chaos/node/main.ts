@@ -6,10 +6,10 @@
  */
 
 import { createInterface } from "node:readline";
+import { createEngine } from "../../src/engine/index.ts";
 import { AppError } from "../../src/foundation/errors.ts";
 import { createLogger } from "../../src/foundation/log.ts";
-import { createEngine } from "../../src/engine/index.ts";
-import { shapesByName } from "../shapes.ts";
+import { shapesByName } from "../shapes/index.ts";
 import { openDiary } from "./diary.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Reply, Request } from "./lines.ts";
@@ -17,7 +17,10 @@ import { StruckDatabase } from "./strike.ts";
 
 const diary = openDiary(process.env.CHAOS_DIARY!);
 const log = createLogger({ level: "info", pretty: false });
-const database = new StruckDatabase({ url: process.env.DATABASE_URL!, poolSize: 6, applicationName: "chaos node", log }, diary);
+const database = new StruckDatabase(
+  { url: process.env.DATABASE_URL!, poolSize: 6, applicationName: "chaos node", log },
+  diary,
+);
 const handlers = createHandlers(diary);
 const engine = createEngine({
   database,
@@ -25,7 +28,10 @@ const engine = createEngine({
   leaseMs: Number(process.env.CHAOS_LEASE_MS),
   handlers: { get: (taskId) => handlers.get(taskId), ids: () => [...handlers.keys()] },
   definitions: {
-    resolve: async ({ ref }) => ({ definitionId: shapeOf(ref).definitionId, workflowId: shapeOf(ref).definition.workflowId }),
+    resolve: async ({ ref }) => ({
+      definitionId: shapeOf(ref).definitionId,
+      workflowId: shapeOf(ref).definition.workflowId,
+    }),
     load: async (definitionId) => ({ ...shapeOf(definitionId).definition, namespace: "default" }),
   },
 });
@@ -59,7 +65,13 @@ async function take(line: string): Promise<void> {
     reply({ id: request.id, ok: true, value: await answer(request) });
   } catch (error) {
     const [code, kind] = error instanceof AppError ? [error.code, error.kind] : ["defect", "internal"];
-    reply({ id: request.id, ok: false, code, kind, message: error instanceof Error ? `${error.message}` : String(error) });
+    reply({
+      id: request.id,
+      ok: false,
+      code,
+      kind,
+      message: error instanceof Error ? `${error.message}` : String(error),
+    });
     if (code === "defect") log.error({ err: error }, "a request broke");
   }
 }

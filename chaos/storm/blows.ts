@@ -38,7 +38,15 @@ export interface Blows {
 const fewest = 2;
 const most = 4;
 
-export function createBlows({ crew, postgres, say }: { crew: Crew; postgres: EmbeddedPostgres; say(text: string): void }): Blows {
+export function createBlows({
+  crew,
+  postgres,
+  say,
+}: {
+  crew: Crew;
+  postgres: EmbeddedPostgres;
+  say(text: string): void;
+}): Blows {
   const kills: Kill[] = [];
   const zombies: Zombie[] = [];
   const followUps: Promise<void>[] = [];
@@ -91,13 +99,21 @@ export function createBlows({ crew, postgres, say }: { crew: Crew; postgres: Emb
     if (blow.target !== "postgres") followUps.push(replace(blow.backAfterMs));
   }
 
-  async function killInFlush(node: NodeProcess, blow: { target: Target; afterSentUs: number }): Promise<Kill | undefined> {
+  async function killInFlush(
+    node: NodeProcess,
+    blow: { target: Target; afterSentUs: number },
+  ): Promise<Kill | undefined> {
     const { target, afterSentUs } = blow;
     const self = target !== "postgres";
     // Between two servers there is none to kill.
     while (target !== "node" && postgres.pid === undefined) await sleep(10);
     const postgresPid = target === "node" ? undefined : postgres.pid;
-    const answer = await node.ask({ ask: "strike", self, afterSentUs, ...(postgresPid === undefined ? {} : { postgresPid }) });
+    const answer = await node.ask({
+      ask: "strike",
+      self,
+      afterSentUs,
+      ...(postgresPid === undefined ? {} : { postgresPid }),
+    });
     if (self) {
       if (answer.outcome !== "unknown") return undefined;
       await node.exited;
@@ -122,7 +138,10 @@ export function createBlows({ crew, postgres, say }: { crew: Crew; postgres: Emb
 
   async function replace(afterMs: number): Promise<void> {
     await sleep(afterMs);
-    while (crew.everyone.filter(({ state }) => state === "live" || state === "starting" || state === "stopped").length < wanted) {
+    while (
+      crew.everyone.filter(({ state }) => state === "live" || state === "starting" || state === "stopped").length <
+      wanted
+    ) {
       await crew.enlist();
     }
   }

@@ -5,18 +5,19 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PlannedStart } from "../plan.ts";
-import type { FollowUp } from "../shapes.ts";
+import type { FollowUp } from "../shapes/shape.ts";
 import type { Crew } from "./crew.ts";
 import type { Answer, NodeProcess } from "./node_process.ts";
 
 /** One start and what was answered. */
 export interface Started {
+  /** Its correlation id: finds the instance whatever became of the answer. */
+  name: string;
   planned: PlannedStart;
   /** Every id that was answered; a keyed start has one, however often it was answered. */
   instanceIds: Set<string>;
   /** At least one try got no answer. */
   unknown: boolean;
-  signals: { accepted: number; refused: number };
   /** A cancel was accepted. */
   cancelled: boolean;
 }
@@ -59,31 +60,36 @@ export function createCallers(crew: Crew): Callers {
     await Promise.all(under);
   }
 
+  /** A start with a key is sent until it is answered. One without is given up when it may have been heard, for another. */
   async function playOne(planned: PlannedStart): Promise<void> {
-    const start: Started = { planned, instanceIds: new Set(), unknown: false, signals: { accepted: 0, refused: 0 }, cancelled: false };
-    started.push(start);
-    if (planned.drawn.keyed === true) await Promise.all([sendStart(start), sendStart(start)]);
-    else await sendStart(start);
-    const [instanceId] = start.instanceIds;
-    if (instanceId !== undefined) await followUp(start, instanceId);
+    const keyed = planned.drawn.keyed === true;
+    for (let tries = 1; ; tries++) {
+      const name = tries === 1 ? planned.name : `${planned.name}, again ${tries}`;
+      const start: Started = { name, planned, instanceIds: new Set(), unknown: false, cancelled: false };
+      started.push(start);
+      await (keyed ? Promise.all([sendStart(start), sendStart(start)]) : sendStart(start));
+      const [instanceId] = start.instanceIds;
+      if (instanceId === undefined) continue;
+      await followUp(start, instanceId);
+      return;
+    }
   }
 
-  /** A start with a key is sent until it is answered; one without it, until it may have been heard. */
   async function sendStart(start: Started): Promise<void> {
-    const { name, workflowId, drawn } = start.planned;
-    const key = drawn.keyed === true ? { idempotencyKey: name } : {};
-    const request = { namespace, definitionId: workflowId, input: drawn.input, correlationId: name, ...key };
+    const { workflowId, drawn } = start.planned;
+    const key = drawn.keyed === true ? { idempotencyKey: start.name } : {};
+    const request = { namespace, definitionId: workflowId, input: drawn.input, correlationId: start.name, ...key };
     for (;;) {
       const answer = await ask(await crew.anyone(), { ask: "start", request });
       if (answer.outcome === "accepted") {
         start.instanceIds.add((answer.value as { instanceId: string }).instanceId);
         return;
       }
+      await sleep(betweenTriesMs);
       if (answer.outcome === "unknown") {
         start.unknown = true;
         if (drawn.keyed !== true) return;
       }
-      await sleep(betweenTriesMs);
     }
   }
 
@@ -106,20 +112,25 @@ export function createCallers(crew: Crew): Callers {
         act.kind === "signal"
           ? await ask(node, {
               ask: "signal",
-              request: { namespace, instanceId, type: act.type, payload: act.payload, ...(act.key === undefined ? {} : { idempotencyKey: act.key }) },
+              request: {
+                namespace,
+                instanceId,
+                type: act.type,
+                payload: act.payload,
+                ...(act.key === undefined ? {} : { idempotencyKey: act.key }),
+              },
             })
-          : await ask(node, { ask: "cancel", request: { namespace, instanceId, reason: "chaos", requestedBy: "caller", compensate: act.compensate } });
+          : await ask(node, {
+              ask: "cancel",
+              request: { namespace, instanceId, reason: "chaos", requestedBy: "caller", compensate: act.compensate },
+            });
       if (answer.outcome === "accepted") {
-        if (act.kind === "signal") start.signals.accepted++;
-        else start.cancelled = true;
+        if (act.kind === "cancel") start.cancelled = true;
         return;
       }
       if (answer.outcome === "refused") {
         if (answer.kind === "not_found") faults.push(`${instanceId} was accepted and is not found: ${answer.message}`);
-        if (answer.kind === "conflict" || answer.kind === "not_found") {
-          if (act.kind === "signal") start.signals.refused++;
-          return;
-        }
+        if (answer.kind === "conflict" || answer.kind === "not_found") return;
       }
       await sleep(betweenTriesMs);
     }

@@ -49,7 +49,9 @@ export class Crew {
   /** Whom a caller would reach: a stopped node looks alive from outside. */
   async anyone(): Promise<NodeProcess> {
     for (;;) {
-      const reachable = this.everyone.filter(({ state }) => state === "live" || state === "stopped" || state === "draining");
+      const reachable = this.everyone.filter(
+        ({ state }) => state === "live" || state === "stopped" || state === "draining",
+      );
       if (reachable.length > 0) return this.#options.random.pick(reachable);
       await sleep(20);
     }
@@ -64,7 +66,10 @@ export class Crew {
     node.state = "draining";
     node.signal("SIGTERM");
     const late = new AbortController();
-    const end = await Promise.race([node.exited, sleep(drainPatienceMs, undefined, { signal: late.signal }).catch(() => undefined)]);
+    const end = await Promise.race([
+      node.exited,
+      sleep(drainPatienceMs, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
     late.abort();
     if (end === undefined) {
       this.faults.push(`${node.name} did not end within ${drainPatienceMs} ms of SIGTERM`);

@@ -1,2 +1,2 @@
-export { type AdminKey, type AdminKeyOptions, adminKeyPath, ensureAdminKey, readAdminKey } from "./admin_key.ts";
+export { type AdminKey, type AdminKeyOptions, ensureAdminKey, readAdminKey } from "./admin_key.ts";
 export { createKeyCheck, type KeyHolder } from "./keys.ts";

@@ -52,7 +52,7 @@ export function printExamples(
   { ranNow, results }: { ranNow: boolean; results: ExampleLine[] },
 ): void {
   const { colors } = terminal;
-  terminal.print();
+  if (terminal.progress.live || !ranNow) terminal.print();
   if (!ranNow) {
     const total = results.reduce((sum, { instances }) => sum + instances, 0);
     terminal.print(

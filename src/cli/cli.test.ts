@@ -117,7 +117,16 @@ describe("workflows", () => {
 
 describe("instances", () => {
   test("are started, waited for and shown", async () => {
-    const { code, out } = await millrace("instances", "start", "echo", "-i", '{"text":"hi"}', "--wait", "--correlation-id", "c-9");
+    const { code, out } = await millrace(
+      "instances",
+      "start",
+      "echo",
+      "-i",
+      '{"text":"hi"}',
+      "--wait",
+      "--correlation-id",
+      "c-9",
+    );
     expect(code).toBe(0);
     expect(out).toMatch(/status +COMPLETED/);
     expect(out).toMatch(/output +\{"text":"hi"\}/);
@@ -134,7 +143,10 @@ describe("instances", () => {
     const byFile = await json<{ output: unknown }>("instances", "start", "echo", "-i", `@${input}`, "-w");
     expect(byFile.output).toEqual({ text: "from a file" });
     const env = { MILLRACE_URL: program.url, MILLRACE_ADMIN_API_KEY: testKey };
-    const piped = await runCommand(["--json", "instances", "start", "echo", "-i", "-", "-w"], { env, stdin: '{"text":"piped"}' });
+    const piped = await runCommand(["--json", "instances", "start", "echo", "-i", "-", "-w"], {
+      env,
+      stdin: '{"text":"piped"}',
+    });
     expect(JSON.parse(piped.out).output).toEqual({ text: "piped" });
     const broken = await millrace("instances", "start", "echo", "-i", "{text");
     expect(broken.code).toBe(2);
@@ -241,7 +253,16 @@ describe("what goes wrong", () => {
 
   test("nothing is coloured in a pipe, all is where it is asked for, and what users wrote steers no terminal", async () => {
     const env = { MILLRACE_URL: program.url, MILLRACE_ADMIN_API_KEY: testKey };
-    const args = ["instances", "start", "echo", "-w", "-i", '{"text":"\\u001b[2Jgone"}', "--correlation-id", "\u001b]0;title\u0007"];
+    const args = [
+      "instances",
+      "start",
+      "echo",
+      "-w",
+      "-i",
+      '{"text":"\\u001b[2Jgone"}',
+      "--correlation-id",
+      "\u001b]0;title\u0007",
+    ];
     await runCommand(args, { env });
     const plain = await runCommand(["instances", "list"], { env });
     expect(plain.out).not.toContain("\u001b");

@@ -22,6 +22,8 @@ export interface Terminal {
 }
 
 export interface Progress {
+  /** Whether anybody sees it. */
+  readonly live: boolean;
   show(text: string): void;
   /** Takes the line away, so that what follows begins at the left. */
   clear(): void;
@@ -61,16 +63,17 @@ const usualColumns = 80;
 const redrawEveryMs = 50;
 
 function createProgress(stream: Stream): Progress {
-  if (stream.isTTY !== true) return { show: () => {}, clear: () => {} };
+  if (stream.isTTY !== true) return { live: false, show: () => {}, clear: () => {} };
   let shown = false;
   let drawnAt = Number.NEGATIVE_INFINITY;
   return {
+    live: true,
     show(text) {
       const now = performance.now();
       if (now - drawnAt < redrawEveryMs) return;
       drawnAt = now;
       shown = true;
-      stream.write(`\r\u001b[2K${text.slice(0, (stream.columns ?? usualColumns) - 1)}`);
+      stream.write(`\r\u001b[2K${text.slice(0, (stream.columns || usualColumns) - 1)}`);
     },
     clear() {
       if (shown) stream.write("\r\u001b[2K");

@@ -52,7 +52,12 @@ describe("the list of nodes", () => {
     await db.unnamed("insert into cluster.lanes (lane_id, node_id) values ($1, $2)", [lane, fresh]);
     await db.unnamed("update cluster.shard_leases set lane_id = $1 where shard in (3, 5)", [lane]);
     const nodes = new Map((await readNodes(db)).map((node) => [node.nodeId, node]));
-    expect(nodes.get(fresh)).toMatchObject({ freshness: "fresh", leaseExpired: false, shards: [3, 5], nodeVersion: "1.2.3" });
+    expect(nodes.get(fresh)).toMatchObject({
+      freshness: "fresh",
+      leaseExpired: false,
+      shards: [3, 5],
+      nodeVersion: "1.2.3",
+    });
     expect(nodes.get(silent)).toMatchObject({ freshness: "stale", leaseExpired: true, shards: [] });
   });
 

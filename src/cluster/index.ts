@@ -1,3 +1,3 @@
 export { createNodeCleanup } from "./loops.ts";
-export { forgetOldNodes, type NodeView, readNodes } from "./operations.ts";
+export type { NodeView } from "./operations.ts";
 export { addClusterRoutes } from "./routes.ts";

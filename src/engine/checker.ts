@@ -15,7 +15,8 @@ export interface CheckedInstance {
   parked: boolean;
 }
 
-export interface CheckedStep extends Pick<JournalEntry, "seq" | "path" | "type" | "attempt" | "status" | "startedAt" | "outcome"> {
+export interface CheckedStep
+  extends Pick<JournalEntry, "seq" | "path" | "type" | "attempt" | "status" | "startedAt" | "outcome"> {
   instanceId: string;
   shard: number;
   errorCode?: string;
@@ -29,7 +30,16 @@ export interface CheckedRows {
   /** In any order. */
   steps: CheckedStep[];
   /** Transitions of instances and shards, in the order in which they were written. */
-  transitions: { entityId: string; entityType: string; shard: number; from: string | null; to: string; event: string; data: unknown; at: number }[];
+  transitions: {
+    entityId: string;
+    entityType: string;
+    shard: number;
+    from: string | null;
+    to: string;
+    event: string;
+    data: unknown;
+    at: number;
+  }[];
   lanes: { laneId: string; nodeId: string; closedAt: number | null }[];
   marks: { laneId: string; seq: number }[];
   timers: { instanceId: string; key: string }[];
@@ -97,7 +107,10 @@ function checkPaths(instanceId: string, steps: CheckedStep[], faults: string[]):
   const endedAttempts = new Map<string, number>();
   for (const { seq, path, attempt, status, outcome } of steps) {
     const before = endedPaths.get(path) ?? endedAttempts.get(`${path} ${attempt}`);
-    if (before !== undefined) faults.push(`instance ${instanceId}: row ${seq} goes on with "${path}" (${attempt}), which ended in row ${before}`);
+    if (before !== undefined)
+      faults.push(
+        `instance ${instanceId}: row ${seq} goes on with "${path}" (${attempt}), which ended in row ${before}`,
+      );
     if (status === "RUNNING" || status === "PENDING") continue;
     endedAttempts.set(`${path} ${attempt}`, seq);
     if (outcome?.retryAt === undefined) endedPaths.set(path, seq);
@@ -108,7 +121,9 @@ function checkPaths(instanceId: string, steps: CheckedStep[], faults: string[]):
 function checkEpochs(instanceId: string, steps: CheckedStep[], faults: string[]): void {
   for (let i = 1; i < steps.length; i++) {
     if (steps[i]!.epoch >= steps[i - 1]!.epoch) continue;
-    faults.push(`instance ${instanceId}: row ${steps[i]!.seq} of epoch ${steps[i]!.epoch} comes after epoch ${steps[i - 1]!.epoch}`);
+    faults.push(
+      `instance ${instanceId}: row ${steps[i]!.seq} of epoch ${steps[i]!.epoch} comes after epoch ${steps[i - 1]!.epoch}`,
+    );
   }
 }
 
@@ -117,9 +132,17 @@ function checkTimers(instanceId: string, steps: CheckedStep[], toleranceMs: numb
   const dues = new Map<string, number>();
   for (const step of steps) {
     const due = dues.get(step.path);
-    const ripe = step.type === "DELAY" ? step.status === "COMPLETED" : step.errorCode === "TIMEOUT" && step.type === "EVENT_WAIT";
-    if (due !== undefined && (ripe || step.type === "TASK") && step.status !== "CANCELLED" && step.recordedAt + toleranceMs < due) {
-      faults.push(`instance ${instanceId}: row ${step.seq} (${step.path}) came ${due - step.recordedAt} ms before it was due`);
+    const ripe =
+      step.type === "DELAY" ? step.status === "COMPLETED" : step.errorCode === "TIMEOUT" && step.type === "EVENT_WAIT";
+    if (
+      due !== undefined &&
+      (ripe || step.type === "TASK") &&
+      step.status !== "CANCELLED" &&
+      step.recordedAt + toleranceMs < due
+    ) {
+      faults.push(
+        `instance ${instanceId}: row ${step.seq} (${step.path}) came ${due - step.recordedAt} ms before it was due`,
+      );
     }
     const next = step.outcome?.dueAt ?? step.outcome?.retryAt;
     if (next !== undefined) dues.set(step.path, next);
@@ -193,12 +216,18 @@ function checkTransitions(rows: CheckedRows, faults: string[]): void {
     last.set(entityId, to);
   }
   for (const { id, status } of rows.instances) {
-    if (last.get(id) !== status) faults.push(`instance ${id} is ${status}, but its last transition led to ${last.get(id)}`);
+    if (last.get(id) !== status)
+      faults.push(`instance ${id} is ${status}, but its last transition led to ${last.get(id)}`);
   }
 }
 
 /** What has ended leaves nothing behind, and its journal says how it ended. */
-function checkEnds(rows: CheckedRows, stepsOf: Map<string, CheckedStep[]>, { settled, setAside }: CheckOptions, faults: string[]): void {
+function checkEnds(
+  rows: CheckedRows,
+  stepsOf: Map<string, CheckedStep[]>,
+  { settled, setAside }: CheckOptions,
+  faults: string[],
+): void {
   const ended = rows.instances.filter((row) => finalStatuses.has(row.status) && setAside?.has(row.id) !== true);
   const final = new Map(ended.map((row) => [row.id, row]));
   for (const { id, completedAt } of final.values()) {
@@ -212,13 +241,15 @@ function checkEnds(rows: CheckedRows, stepsOf: Map<string, CheckedStep[]>, { set
     for (const path of open) faults.push(`instance ${id} has ended, but "${path}" has not`);
   }
   for (const { instanceId, path, status } of rows.waits) {
-    if (status === "active" && final.has(instanceId)) faults.push(`instance ${instanceId} has ended, but waits at "${path}"`);
+    if (status === "active" && final.has(instanceId))
+      faults.push(`instance ${instanceId} has ended, but waits at "${path}"`);
   }
   for (const { instanceId, key } of rows.timers) {
     if (final.has(instanceId)) faults.push(`instance ${instanceId} has ended, but its timer "${key}" has not`);
   }
   if (!settled) return;
-  for (const { id, instanceId, kind } of rows.inbox) faults.push(`inbox row ${id} (${kind}, instance ${instanceId}) was never consumed`);
+  for (const { id, instanceId, kind } of rows.inbox)
+    faults.push(`inbox row ${id} (${kind}, instance ${instanceId}) was never consumed`);
 }
 
 function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {

@@ -1,6 +1,7 @@
 /** The engine on PostgreSQL: a node's runtime, and what the API reads. */
 
 import type { Database } from "../foundation/database/index.ts";
+import { AppError } from "../foundation/errors.ts";
 import { isUuid, shardOf, uuidv7 } from "../foundation/ids.ts";
 import type { Logger } from "../foundation/log.ts";
 import type {
@@ -84,6 +85,18 @@ export function createEngine(options: EngineOptions): Engine {
   /** A reader gives up where the id is none, and asks the shard that the id names. */
   const shardFor = (instanceId: string) => (isUuid(instanceId) ? shardOf(instanceId, node.core.shardCount) : undefined);
 
+  /** What a list by this id or workflowId looks for; undefined when there is no such version. */
+  async function definitionNamed(ref: string): Promise<{ workflowId: string; id?: string } | undefined> {
+    if (!isUuid(ref)) return { workflowId: ref };
+    try {
+      const { workflowId } = await definitions.load(ref);
+      return { workflowId, id: ref };
+    } catch (error) {
+      if (error instanceof AppError && error.kind === "not_found") return undefined;
+      throw error;
+    }
+  }
+
   async function getInstance(what: { namespace: string; instanceId: string }): Promise<InstanceView | undefined> {
     const shard = shardFor(what.instanceId);
     if (shard === undefined) return undefined;
@@ -112,8 +125,10 @@ export function createEngine(options: EngineOptions): Engine {
     cancel: (request) => node.messages.cancel(request),
     getInstance,
 
-    async listInstances(filter: InstanceFilter): Promise<InstanceSummary[]> {
-      const rows = await views.listInstances(database, filter);
+    async listInstances({ definitionId, ...filter }: InstanceFilter): Promise<InstanceSummary[]> {
+      const definition = definitionId === undefined ? undefined : await definitionNamed(definitionId);
+      if (definitionId !== undefined && definition === undefined) return [];
+      const rows = await views.listInstances(database, { ...filter, definition });
       return rows.map((row) => withoutNulls(row));
     },
 
@@ -124,7 +139,8 @@ export function createEngine(options: EngineOptions): Engine {
       if (asked?.known !== true) return [];
       const items = await database.query<HistoryItem>(views.readHistory, [shard, instanceId, afterSeq, limit]);
       const ids = referencesIn(items);
-      const found = ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
+      const found =
+        ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
       return items.map((item) => withoutNulls(putInPlace(item, found)));
     },
 
@@ -158,7 +174,11 @@ export function createEngine(options: EngineOptions): Engine {
     watch: ({ instanceId }, listener) => waiters.watch(instanceId, listener),
 
     async isDefinitionUsed({ namespace, workflowId, definitionId }) {
-      const [row] = await database.query<{ used: boolean }>(views.isDefinitionUsed, [namespace, workflowId, definitionId]);
+      const [row] = await database.query<{ used: boolean }>(views.isDefinitionUsed, [
+        namespace,
+        workflowId,
+        definitionId,
+      ]);
       return row?.used === true;
     },
 

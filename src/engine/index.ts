@@ -30,8 +30,7 @@ export type {
   TaskStep,
   Transitions,
 } from "./machine/definition.ts";
-export { compilePattern } from "./machine/pattern.ts";
-export { compile, parseInstant } from "./machine/program.ts";
+export { compile } from "./machine/program.ts";
 export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
 export { retireOtherNodes } from "./retire.ts";
 export type { HandlerSource } from "./runtime/core.ts";
@@ -43,7 +42,4 @@ export {
   type TaskContext,
   type TaskHandler,
   type TaskLog,
-  taskLog,
-  toErrorInfo,
-  toJson,
 } from "./task.ts";

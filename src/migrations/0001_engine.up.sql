@@ -54,10 +54,12 @@ create table cluster.shard_leases (
   lane_id uuid,
   epoch integer not null default 0,
   changed_at timestamptz not null default now(),
-  -- Takeovers from a dead node within the last minute, and the instance that was being folded when it died.
+  -- Takeovers from a dead node within the last minute; the instance that is being folded alone after two of them; and
+  -- the one that was when an owner died. Found a second time, it is to blame; once may be chance.
   takeovers smallint not null default 0,
   taken_over_at timestamptz,
-  folding uuid
+  folding uuid,
+  suspect uuid
 ) with (fillfactor = 50);
 insert into cluster.shard_leases (shard) select g from generate_series(0, 63) g;
 
@@ -115,15 +117,12 @@ create table workflow_orchestrator_service.workflow_instances (
   parked jsonb,
   started_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  completed_at timestamptz,
-  primary key (shard, id)
+  completed_at timestamptz
 ) partition by range (id);
--- Fold after acquiring a shard: what has work to do. Sleeping instances are not in it.
-create index workflow_instances_ready_idx on workflow_orchestrator_service.workflow_instances (shard, id)
-  where ready;
--- Steps that wait for a handler.
-create index workflow_instances_awaiting_idx on workflow_orchestrator_service.workflow_instances (shard, awaiting_task_id, id)
-  where awaiting_task_id is not null;
+-- The order in which these indexes are made matters. For a week that was analyzed while it was empty all of them look
+-- alike; the planner then takes the newest that fits, and prepared plans keep it while the week fills. So the most
+-- selective come last.
+--
 -- Lists, newest first (UUIDv7 ids are in order of time), with or without a filter.
 create index workflow_instances_namespace_idx on workflow_orchestrator_service.workflow_instances (namespace, id);
 create index workflow_instances_status_idx on workflow_orchestrator_service.workflow_instances (namespace, status, id);
@@ -131,6 +130,14 @@ create index workflow_instances_definition_idx
   on workflow_orchestrator_service.workflow_instances (namespace, workflow_id, id);
 create index workflow_instances_correlation_idx
   on workflow_orchestrator_service.workflow_instances (namespace, correlation_id, id) where correlation_id is not null;
+-- Everything else: the flush, loading, reading one.
+alter table workflow_orchestrator_service.workflow_instances add primary key (shard, id);
+-- Fold after acquiring a shard: what has work to do. Sleeping instances are not in it.
+create index workflow_instances_ready_idx on workflow_orchestrator_service.workflow_instances (shard, id)
+  where ready;
+-- Steps that wait for a handler.
+create index workflow_instances_awaiting_idx on workflow_orchestrator_service.workflow_instances (shard, awaiting_task_id, id)
+  where awaiting_task_id is not null;
 
 -- The journal: one row per step attempt that ended, and before it one with status RUNNING where the attempt lasted
 -- long enough to be shown. Rows are only ever inserted; `seq` counts within the instance.
@@ -524,7 +531,7 @@ language plpgsql as $$
 declare
   held record;
 begin
-  select l.lane_id, l.epoch, l.takeovers, l.taken_over_at, l.folding into held
+  select l.lane_id, l.epoch, l.takeovers, l.taken_over_at, l.folding, l.suspect into held
   from cluster.shard_leases l where l.shard = in_shard for update skip locked;
   if not found then return; end if;
   if held.lane_id is not null
@@ -539,9 +546,11 @@ begin
     -- A lane that was closed with shards on it belonged to a node that died (a hand-over empties the lane first).
     takeovers = case when held.lane_id is null then 0
       when held.taken_over_at > now() - interval '1 minute' then least(held.takeovers + 1, 1000) else 1 end,
-    taken_over_at = case when held.lane_id is null then null else now() end
+    taken_over_at = case when held.lane_id is null then null else now() end,
+    suspect = case when held.lane_id is null then null else coalesce(held.folding, held.suspect) end,
+    folding = null
   where l.shard = in_shard
-  returning l.epoch, l.takeovers, l.folding;
+  returning l.epoch, l.takeovers, case when held.lane_id is not null and held.folding = held.suspect then held.folding end;
   insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data)
   values (in_shard, 'default', workflow_orchestrator_service.shard_entity(in_shard), 'shard', case when held.lane_id is null then 'FREE' else 'HELD' end,
     'HELD', case when held.lane_id is null then 'acquired' else 'taken_over' end,

@@ -6,7 +6,11 @@ const workflow = {
   description: "Has one of everything",
   inputSchema: {
     type: "object",
-    properties: { text: { type: "string", pattern: "^[a-z]*$" }, n: { type: "number", multipleOf: 0.5 }, list: { type: "array" } },
+    properties: {
+      text: { type: "string", pattern: "^[a-z]*$" },
+      n: { type: "number", multipleOf: 0.5 },
+      list: { type: "array" },
+    },
     additionalProperties: true,
   },
   variables: { total: { type: "number", default: 0 } },
@@ -49,7 +53,14 @@ const workflow = {
     { stepId: "end", type: "TASK", taskId: "fail", input: { code: "ENDED", message: "Ended on purpose" } },
   ],
   compensationSteps: [
-    { stepId: "undo", compensationFor: "echo", type: "TASK", taskId: "echo", input: { of: "${originalOutput}" }, condition: "true" },
+    {
+      stepId: "undo",
+      compensationFor: "echo",
+      type: "TASK",
+      taskId: "echo",
+      input: { of: "${originalOutput}" },
+      condition: "true",
+    },
   ],
 };
 
@@ -62,9 +73,14 @@ const starts = [
 
 /** By the end of the route's path. */
 export function goodBodies(template: string): readonly unknown[] {
-  if (template.endsWith("/signal")) return [{ type: "go.now", payload: { n: 4 } }, { type: "a.b", idempotencyKey: "k" }];
+  if (template.endsWith("/signal"))
+    return [
+      { type: "go.now", payload: { n: 4 } },
+      { type: "a.b", idempotencyKey: "k" },
+    ];
   if (template.endsWith("/cancel")) return [{ reason: "because" }, { reason: "because", compensate: false }];
   if (template.endsWith("/instances")) return starts;
-  if (template.includes("/definitions")) return [workflow, { ...workflow, workflowId: "second-victim", version: "2.1.0" }];
+  if (template.includes("/definitions"))
+    return [workflow, { ...workflow, workflowId: "second-victim", version: "2.1.0" }];
   return [{}];
 }

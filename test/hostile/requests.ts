@@ -1,7 +1,7 @@
 /** Random requests to every route of the OpenAPI document, from nearly right to mad. */
 import fc from "fast-check";
 import { goodBodies } from "./good_bodies.ts";
-import { hostileTexts, hostileValue, type Json, type Schema, spoil, valueOf } from "./values.ts";
+import { anyOfSchema, hostileTexts, hostileValue, type Json, type Schema, spoil } from "./values.ts";
 
 export interface HostileRequest {
   method: string;
@@ -100,7 +100,10 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
       .record({
         method: fc.oneof(
           { weight: 19, arbitrary: fc.constant(route.method) },
-          { weight: 1, arbitrary: fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND") },
+          {
+            weight: 1,
+            arbitrary: fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"),
+          },
         ),
         segments: fc.array(segment(aim), { minLength: 3, maxLength: 3 }),
         query: queryOf(route),
@@ -111,7 +114,12 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
         let next = 0;
         const path = route.template.replaceAll(/\{[^}]+\}/g, () => segments[next++ % segments.length]!);
         const type: Record<string, string> = body === undefined ? {} : { "content-type": body.contentType };
-        return { method, path: `${path}${query}`, headers: { ...type, ...headers }, body: body && Buffer.from(body.text) };
+        return {
+          method,
+          path: `${path}${query}`,
+          headers: { ...type, ...headers },
+          body: body && Buffer.from(body.text),
+        };
       }),
   );
 }
@@ -131,13 +139,34 @@ function escapePart(text: string): string {
 }
 
 function queryOf({ query }: Route): fc.Arbitrary<string> {
-  const name = query.length === 0 ? fc.constantFrom("x", "limit") : fc.oneof(fc.constantFrom(...query), fc.constant("x"));
+  const name =
+    query.length === 0 ? fc.constantFrom("x", "limit") : fc.oneof(fc.constantFrom(...query), fc.constant("x"));
   const value = fc.oneof(
-    fc.constantFrom("1", "500", "COMPLETED", "COMPLETED,FAILED", "double", "2026-01-01T00:00:00Z", "PT0.1S", "eyJh", "MTI", "IngiCg"),
+    fc.constantFrom(
+      "1",
+      "500",
+      "COMPLETED",
+      "COMPLETED,FAILED",
+      "double",
+      "2026-01-01T00:00:00Z",
+      "PT0.1S",
+      "eyJh",
+      "MTI",
+      "IngiCg",
+    ),
     fc.constantFrom(...hostileTexts.filter((text) => text.length < 3_000)),
   );
   const pair = fc.tuple(name, value).map(([key, text]) => `${key}=${escapePart(text)}`);
-  const raw = fc.constantFrom("?", "?%", "?limit", "?limit[]=1", "?a=%zz", "?limit=1&limit=2", "?__proto__=1", "?constructor=1");
+  const raw = fc.constantFrom(
+    "?",
+    "?%",
+    "?limit",
+    "?limit[]=1",
+    "?a=%zz",
+    "?limit=1&limit=2",
+    "?__proto__=1",
+    "?constructor=1",
+  );
   return fc.oneof(
     { weight: 4, arbitrary: fc.constant("") },
     { weight: 5, arbitrary: fc.array(pair, { minLength: 1, maxLength: 4 }).map((pairs) => `?${pairs.join("&")}`) },
@@ -187,7 +216,7 @@ function bodyOf(route: Route, { root, definition }: Aim): fc.Arbitrary<HostileBo
   const good = fc.constantFrom(...(goodBodies(route.template) as Json[]));
   const mad = hostileValue.map((value) => JSON.stringify(value));
   const isDefinition = route.template.includes("/definitions") && route.body !== undefined;
-  const shaped = isDefinition ? valueOf(definition, definition) : valueOf(route.body, root);
+  const shaped = isDefinition ? anyOfSchema(definition, definition) : anyOfSchema(route.body, root);
   const spoiled = fc
     .tuple(fc.oneof({ weight: 3, arbitrary: good }, { weight: 1, arbitrary: shaped }), fc.nat(1_000), hostileValue)
     .map(([value, where, by]) => JSON.stringify(spoil(value, { where, by })));

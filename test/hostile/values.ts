@@ -62,7 +62,25 @@ export const hostileTexts: readonly string[] = [
 ];
 
 export const hostileNumbers: readonly number[] = [
-  0, -0, -1, 1, 0.5, 1e-7, 255, 256, 500, 501, 2 ** 31, -(2 ** 31), 2 ** 53, 2 ** 53 + 2, -(2 ** 63), 2 ** 64, 1e21, 1e308, 5e-324,
+  0,
+  -0,
+  -1,
+  1,
+  0.5,
+  1e-7,
+  255,
+  256,
+  500,
+  501,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 53,
+  2 ** 53 + 2,
+  -(2 ** 63),
+  2 ** 64,
+  1e21,
+  1e308,
+  5e-324,
 ];
 
 const nested = (depth: number): Json => {
@@ -77,26 +95,32 @@ export const hostileValue: fc.Arbitrary<Json> = fc.oneof(
   fc.constantFrom<Json>(...hostileNumbers),
   fc.constantFrom(64, 200, 300, 2_000).map(nested),
   fc.nat(3_000).map((length): Json => Array.from({ length }, (_, index) => index)),
-  fc.dictionary(fc.constantFrom(...hostileTexts.filter((text) => text.length < 300)), fc.constantFrom<Json>(...hostileTexts, 1)),
+  fc.dictionary(
+    fc.constantFrom(...hostileTexts.filter((text) => text.length < 300)),
+    fc.constantFrom<Json>(...hostileTexts, 1),
+  ),
   fc.jsonValue() as fc.Arbitrary<Json>,
 );
 
 /** Values of a JSON Schema as far as it says; where it says nothing, anything. Not all of them are valid. */
-export function valueOf(schema: unknown, root: Schema, depth = 0): fc.Arbitrary<Json> {
+export function anyOfSchema(schema: unknown, root: Schema, depth = 0): fc.Arbitrary<Json> {
   if (typeof schema !== "object" || schema === null || depth > 8) return hostileValue;
   const known = schema as Schema;
-  if (typeof known.$ref === "string") return valueOf(resolve(known.$ref, root), root, depth + 1);
+  if (typeof known.$ref === "string") return anyOfSchema(resolve(known.$ref, root), root, depth + 1);
   if ("const" in known) return fc.constant(known.const as Json);
   if (Array.isArray(known.enum)) return fc.constantFrom(...(known.enum as Json[]));
   const forms = known.anyOf ?? known.oneOf;
-  if (Array.isArray(forms)) return fc.oneof(...forms.map((form) => valueOf(form, root, depth + 1)));
+  if (Array.isArray(forms)) return fc.oneof(...forms.map((form) => anyOfSchema(form, root, depth + 1)));
   switch (known.type) {
     case "object":
       return objectOf(known, root, depth);
     case "array":
-      return fc.array(valueOf(known.items, root, depth + 1), { maxLength: 4 });
+      return fc.array(anyOfSchema(known.items, root, depth + 1), { maxLength: 4 });
     case "string":
-      return fc.oneof(fc.constantFrom("a", "b", "step-1", "transform", "PT1S", "input.n", "true"), fc.string({ maxLength: 20 }));
+      return fc.oneof(
+        fc.constantFrom("a", "b", "step-1", "transform", "PT1S", "input.n", "true"),
+        fc.string({ maxLength: 20 }),
+      );
     case "integer":
     case "number":
       return fc.oneof(fc.integer({ min: 1, max: 10 }), fc.constantFrom(...hostileNumbers));
@@ -112,12 +136,14 @@ function objectOf(schema: Schema, root: Schema, depth: number): fc.Arbitrary<Jso
   const required = new Set((schema.required ?? []) as string[]);
   const shape: Record<string, fc.Arbitrary<Json | undefined>> = {};
   for (const [name, part] of properties) {
-    const value = valueOf(part, root, depth + 1);
+    const value = anyOfSchema(part, root, depth + 1);
     shape[name] = required.has(name) ? value : fc.option(value, { nil: undefined, freq: depth > 2 ? 1 : 2 });
   }
   const members = fc.record(shape).map((record) => JSON.parse(JSON.stringify(record)) as Json);
   if (properties.length > 0 || schema.additionalProperties === undefined) return members;
-  return fc.dictionary(fc.string({ maxLength: 10 }), valueOf(schema.additionalProperties, root, depth + 1), { maxKeys: 4 });
+  return fc.dictionary(fc.string({ maxLength: 10 }), anyOfSchema(schema.additionalProperties, root, depth + 1), {
+    maxKeys: 4,
+  });
 }
 
 /** `#/components/schemas/Name`, `#/$defs/Name`. */

@@ -46,10 +46,11 @@ function apply(turn: Turn, fact: Fact): void {
       queueReady(turn);
       return;
     case "continued":
-      queueReady(turn);
-      return;
     case "resumed":
-      resume(turn, fact.takeover);
+      // One that has not begun begins with its START, and with nothing else.
+      if (state.status === "CREATED") return;
+      if (fact.kind === "continued") queueReady(turn);
+      else resume(turn, fact.takeover);
       return;
     case "timer":
       fireTimer(turn, fact.key, fact.dueAt);
@@ -287,5 +288,5 @@ function settleStatus(turn: Turn, fact: Fact): void {
   if (waiting) setStatus(turn, "WAITING_FOR_EVENT", "event_wait_started");
   else if (state.status === "WAITING_FOR_EVENT") {
     setStatus(turn, "RUNNING", fact.kind === "timer" ? "event_wait_expired" : "event_received");
-  } else if (state.status === "CREATED") setStatus(turn, "RUNNING", "workflow_started");
+  } else if (state.status === "CREATED" && fact.kind === "started") setStatus(turn, "RUNNING", "workflow_started");
 }

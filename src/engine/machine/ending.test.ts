@@ -22,35 +22,53 @@ function begun(steps: Step[], definition: Partial<Definition> = {}): Single {
 describe("a cancellation ends whatever is live, whatever it is at", () => {
   const cases: [string, () => Single][] = [
     ["a running task", () => begun([task("a")])],
-    ["a task that is shown", () => {
-      const single = begun([task("a")]);
-      single.give({ kind: "running", path: "a", attempt: 1 });
-      return single;
-    }],
-    ["a backoff", () => {
-      const single = begun([task("a")]);
-      single.fail("a");
-      return single;
-    }],
-    ["a second attempt", () => {
-      const single = begun([task("a")]);
-      single.fail("a");
-      single.fire();
-      return single;
-    }],
-    ["a step without handler", () => {
-      const single = begun([task("a")]);
-      single.tasks.clear();
-      single.give({ kind: "unassigned", path: "a" });
-      return single;
-    }],
-    ["a wait", () => begun([{ stepId: "a", type: "EVENT_WAIT", eventPattern: "x", eventTimeout: { duration: 5_000 } }])],
+    [
+      "a task that is shown",
+      () => {
+        const single = begun([task("a")]);
+        single.give({ kind: "running", path: "a", attempt: 1 });
+        return single;
+      },
+    ],
+    [
+      "a backoff",
+      () => {
+        const single = begun([task("a")]);
+        single.fail("a");
+        return single;
+      },
+    ],
+    [
+      "a second attempt",
+      () => {
+        const single = begun([task("a")]);
+        single.fail("a");
+        single.fire();
+        return single;
+      },
+    ],
+    [
+      "a step without handler",
+      () => {
+        const single = begun([task("a")]);
+        single.tasks.clear();
+        single.give({ kind: "unassigned", path: "a" });
+        return single;
+      },
+    ],
+    [
+      "a wait",
+      () => begun([{ stepId: "a", type: "EVENT_WAIT", eventPattern: "x", eventTimeout: { duration: 5_000 } }]),
+    ],
     ["a delay", () => begun([{ stepId: "a", type: "DELAY", delay: 5_000 }])],
-    ["a step that runs elsewhere", () => {
-      const single = begun([task("a")]);
-      single.handOver();
-      return single;
-    }],
+    [
+      "a step that runs elsewhere",
+      () => {
+        const single = begun([task("a")]);
+        single.handOver();
+        return single;
+      },
+    ],
   ];
   test.each(cases)("%s", (_name, make) => {
     const single = make();
@@ -173,8 +191,12 @@ describe("compensation", () => {
   });
 
   test("undoes each visit of a step, the last one first", () => {
-    const loop = task("a", undefined, { transitions: { conditions: [{ condition: "output < 2", nextStep: "a" }], default: "c" } });
-    const single = begun([loop, task("c", undefined, once)], { compensationSteps: [undo("u", "a", { input: "originalOutput" })] });
+    const loop = task("a", undefined, {
+      transitions: { conditions: [{ condition: "output < 2", nextStep: "a" }], default: "c" },
+    });
+    const single = begun([loop, task("c", undefined, once)], {
+      compensationSteps: [undo("u", "a", { input: "originalOutput" })],
+    });
     single.complete("a", 1);
     single.complete("a#2", 2);
     single.fail("c");

@@ -36,14 +36,22 @@ function stepArbitrary(stepId: string, used: string[]): fc.Arbitrary<Step> {
   const transitions = fc.record(
     {
       default: target,
-      conditions: fc.array(fc.record({ condition: fc.constantFrom(...conditions), nextStep: target }), { maxLength: 2 }),
+      conditions: fc.array(fc.record({ condition: fc.constantFrom(...conditions), nextStep: target }), {
+        maxLength: 2,
+      }),
     },
     { requiredKeys: [] },
   );
   const base = {
     stepId: fc.constant(stepId),
     transitions,
-    outputMapping: fc.constantFrom({}, { v: "1" }, { __proto__x: "output" }, { v: "output.ok" }, JSON.parse('{"__proto__":"2"}')),
+    outputMapping: fc.constantFrom(
+      {},
+      { v: "1" },
+      { __proto__x: "output" },
+      { v: "output.ok" },
+      JSON.parse('{"__proto__":"2"}'),
+    ),
   };
   return fc.oneof(
     {
@@ -148,7 +156,10 @@ function happen(single: Single, what: number, pick: number): void {
     case 4:
     case 5:
       if (path !== undefined) {
-        single.fail(path, { code: `E${pick % 3}`, category: (["TRANSIENT", "BUSINESS", "UNKNOWN"] as const)[pick % 3]! });
+        single.fail(path, {
+          code: `E${pick % 3}`,
+          category: (["TRANSIENT", "BUSINESS", "UNKNOWN"] as const)[pick % 3]!,
+        });
       }
       return;
     case 6:
@@ -156,7 +167,11 @@ function happen(single: Single, what: number, pick: number): void {
       if (single.timers.size > 0) single.fire(chosen([...single.timers.keys()]));
       return;
     case 8:
-      single.signal(chosen(["go", "x.y", "other"])!, { n: pick % 3 }, { signalId: `s${pick % 5}`, keyed: pick % 2 === 0 });
+      single.signal(
+        chosen(["go", "x.y", "other"])!,
+        { n: pick % 3 },
+        { signalId: `s${pick % 5}`, keyed: pick % 2 === 0 },
+      );
       return;
     case 9:
       if (pick % 4 === 0) single.cancel({ compensate: pick % 8 === 0 });
@@ -168,7 +183,8 @@ function happen(single: Single, what: number, pick: number): void {
       single.handOver();
       return;
     case 12:
-      if (live !== undefined) single.give({ kind: pick % 2 === 0 ? "abandoned" : "running", path: live.path, attempt: live.attempt });
+      if (live !== undefined)
+        single.give({ kind: pick % 2 === 0 ? "abandoned" : "running", path: live.path, attempt: live.attempt });
       return;
     case 13:
       if (live === undefined) return;
@@ -180,7 +196,14 @@ function happen(single: Single, what: number, pick: number): void {
     case 14:
       // Too late, or twice.
       if (late !== undefined) {
-        single.give({ kind: "completed", path: late.path, attempt: late.attempt - (pick % 2), output: 1, startedAt: 0, completedAt: 0 });
+        single.give({
+          kind: "completed",
+          path: late.path,
+          attempt: late.attempt - (pick % 2),
+          output: 1,
+          startedAt: 0,
+          completedAt: 0,
+        });
         single.tasks.delete(late.path);
       }
       single.give({ kind: "timer", key: late?.path ?? "", dueAt: pick });

@@ -63,8 +63,10 @@ describe("codes and categories decide what is retried", () => {
     return single.timers.size === 1;
   };
   test("without lists the category", () => {
-    for (const category of ["TRANSIENT", "TIMEOUT", "SYSTEM", "UNKNOWN"] as const) expect(retried({}, { category })).toBe(true);
-    for (const category of ["PERMANENT", "BUSINESS", "VALIDATION", "SECURITY"] as const) expect(retried({}, { category })).toBe(false);
+    for (const category of ["TRANSIENT", "TIMEOUT", "SYSTEM", "UNKNOWN"] as const)
+      expect(retried({}, { category })).toBe(true);
+    for (const category of ["PERMANENT", "BUSINESS", "VALIDATION", "SECURITY"] as const)
+      expect(retried({}, { category })).toBe(false);
   });
   test("a list of retryable ones stands for all", () => {
     const policy = { retryableErrors: ["BUSINESS", "E1"] };

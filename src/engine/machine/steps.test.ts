@@ -15,12 +15,20 @@ function begun(steps: Step[], more: { definition?: Partial<Definition>; input?: 
 
 test("a task is asked for with its input and ends the workflow with its output when nothing follows", () => {
   const single = begun([task("a", { input: { sum: "${input.n + 1}" } })], { input: { n: 1 } });
-  expect(single.tasks.get("a")).toMatchObject({ taskId: "t", attempt: 1, input: { sum: 2 }, timeoutMs: 30_000, interrupted: 0 });
+  expect(single.tasks.get("a")).toMatchObject({
+    taskId: "t",
+    attempt: 1,
+    input: { sum: 2 },
+    timeoutMs: 30_000,
+    interrupted: 0,
+  });
   expect(single.rows).toEqual([]);
   const last = single.complete("a", { ok: true });
   expect(last.ended).toBe("COMPLETED");
   expect(single.state).toMatchObject({ status: "COMPLETED", output: { ok: true }, completedAt: single.now });
-  expect(single.rows).toMatchObject([{ seq: 1, path: "a", status: "COMPLETED", input: { sum: 2 }, output: { ok: true } }]);
+  expect(single.rows).toMatchObject([
+    { seq: 1, path: "a", status: "COMPLETED", input: { sum: 2 }, output: { ok: true } },
+  ]);
   expect(single.transitions).toEqual(["RUNNING>COMPLETED workflow_completed"]);
 });
 
@@ -43,7 +51,10 @@ test("an expression that errs in an input, a mapping or a transform fails the st
   for (const step of broken) {
     const single = begun([step]);
     if (single.tasks.has("a")) single.complete("a", {});
-    expect(single.state).toMatchObject({ status: "FAILED", error: { code: "EXPRESSION_ERROR", category: "VALIDATION", retriable: false } });
+    expect(single.state).toMatchObject({
+      status: "FAILED",
+      error: { code: "EXPRESSION_ERROR", category: "VALIDATION", retriable: false },
+    });
     expect(single.rows).toHaveLength(1);
   }
 });
@@ -69,12 +80,22 @@ test("a condition that errs counts as false and leaves a warning in its row", ()
   const transitions = { conditions: [{ condition: "input.a.b == 1", nextStep: "x" }], default: "y" };
   const single = begun([decision("d", { transitions }), task("x"), task("y")]);
   expect([...single.tasks.keys()]).toEqual(["y"]);
-  expect(single.rows[0]?.outcome).toMatchObject({ next: ["y"], warnings: [expect.stringContaining("counts as false")] });
+  expect(single.rows[0]?.outcome).toMatchObject({
+    next: ["y"],
+    warnings: [expect.stringContaining("counts as false")],
+  });
 });
 
 test("conditions and mappings see the step's own output and the variables it sets", () => {
-  const transitions = { conditions: [{ condition: "variables.v == 3 && steps.a.output.n == 3", nextStep: "yes" }], default: "no" };
-  const single = begun([task("a", { outputMapping: { v: "output.n", w: "variables.v" }, transitions }), task("yes"), task("no")]);
+  const transitions = {
+    conditions: [{ condition: "variables.v == 3 && steps.a.output.n == 3", nextStep: "yes" }],
+    default: "no",
+  };
+  const single = begun([
+    task("a", { outputMapping: { v: "output.n", w: "variables.v" }, transitions }),
+    task("yes"),
+    task("no"),
+  ]);
   single.complete("a", { n: 3 });
   expect([...single.tasks.keys()]).toEqual(["yes"]);
   expect({ ...single.state.variables }).toEqual({ v: 3, w: 3 });
@@ -94,7 +115,10 @@ test("a step that is visited again has a path of its own and starts with its fir
 test("step ids and variables may be names that objects have", () => {
   const names = ["__proto__", "constructor", "toString", "a.b-c"];
   const steps = names.map((name, i) =>
-    task(name, { outputMapping: JSON.parse(`{"${name}":"output"}`), ...(i + 1 < names.length ? to(names[i + 1]!) : {}) }),
+    task(name, {
+      outputMapping: JSON.parse(`{"${name}":"output"}`),
+      ...(i + 1 < names.length ? to(names[i + 1]!) : {}),
+    }),
   );
   const single = begun(steps, { definition: { output: "variables" } });
   for (const [i, name] of names.entries()) {
@@ -126,7 +150,9 @@ test("a delay sleeps until its timer fires, and one that is over already does no
     [{ until: "2001-01-01T00:00:00Z" }, undefined],
   ];
   for (const [delay, ms] of delays) {
-    const single = begun([{ stepId: "d", type: "DELAY", ...delay } as Step], { input: { n: 2, at: "2027-01-15T08:00:20Z" } });
+    const single = begun([{ stepId: "d", type: "DELAY", ...delay } as Step], {
+      input: { n: 2, at: "2027-01-15T08:00:20Z" },
+    });
     expect(single.timers.get("d"), JSON.stringify(delay)).toBe(ms === undefined ? undefined : single.now + ms);
     if (ms !== undefined) single.fire();
     expect(single.state.status).toBe("COMPLETED");
@@ -163,7 +189,10 @@ test("the workflow's output is an expression, a template, or what the last step 
 
 test("an output expression that errs fails the workflow, and what was done is undone", () => {
   const single = begun([task("a")], {
-    definition: { output: "no.such", compensationSteps: [{ stepId: "undo", compensationFor: "a", type: "TASK", taskId: "u" }] },
+    definition: {
+      output: "no.such",
+      compensationSteps: [{ stepId: "undo", compensationFor: "a", type: "TASK", taskId: "u" }],
+    },
   });
   single.complete("a", 1);
   expect([...single.tasks.keys()]).toEqual(["~/undo"]);
@@ -214,4 +243,23 @@ test("a step without a handler is pending until there is one", () => {
   expect(single.give({ kind: "assigned", path: "a" }).ignored).toBeDefined();
   single.complete("a", 1);
   expect(single.rows.map((row) => row.status)).toEqual(["PENDING", "RUNNING", "COMPLETED"]);
+});
+
+test("an accepted instance begins with its START, once, whatever comes before", () => {
+  const single = new Single({ steps: [task("a")], definition: { timeout: 5_000 }, created: true });
+  single.signal("early");
+  single.crash();
+  single.give({ kind: "continued" });
+  expect([single.state.status, single.tasks.size, single.timers.size]).toEqual(["CREATED", 0, 0]);
+  single.give({ kind: "started", born: true });
+  expect(single.give({ kind: "started", born: true }).ignored).toBeDefined();
+  expect([single.state.status, single.tasks.size, single.timers.size]).toEqual(["RUNNING", 1, 1]);
+  expect(single.state.mailbox).toHaveLength(1);
+});
+
+test("an accepted instance that is cancelled before its START never begins", () => {
+  const single = new Single({ steps: [task("a")], created: true });
+  single.cancel();
+  expect(single.give({ kind: "started", born: true }).ignored).toBeDefined();
+  expect(single.transitions).toEqual(["CREATED>CANCELLED workflow_cancelled"]);
 });

@@ -3,7 +3,12 @@ import { Single } from "../simulation/single.ts";
 import { poisonLimit } from "./decide.ts";
 import type { Step } from "./definition.ts";
 
-const task = (stepId: string, next?: string): Step => ({ stepId, type: "TASK", taskId: "t", transitions: { default: next } });
+const task = (stepId: string, next?: string): Step => ({
+  stepId,
+  type: "TASK",
+  taskId: "t",
+  transitions: { default: next },
+});
 
 function begun(steps: Step[] = [task("a")]): Single {
   const single = new Single({ steps });
@@ -95,7 +100,9 @@ test("after an orderly hand-over what had not begun begins, without an interrupt
 });
 
 test("a transform is not a run of a handler: a crash does not count against it", () => {
-  const single = new Single({ steps: [{ stepId: "a", type: "TASK", taskId: "transform", input: { expression: "1" } }] });
+  const single = new Single({
+    steps: [{ stepId: "a", type: "TASK", taskId: "transform", input: { expression: "1" } }],
+  });
   single.crash();
   expect(single.rows).toMatchObject([{ status: "COMPLETED", attempt: 1 }]);
 });

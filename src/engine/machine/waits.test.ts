@@ -9,7 +9,12 @@ function waiting(wait: Partial<EventWaitStep>, more: Step[] = [], definition: Pa
   return single;
 }
 
-const task = (stepId: string, next?: string): Step => ({ stepId, type: "TASK", taskId: "t", transitions: { default: next } });
+const task = (stepId: string, next?: string): Step => ({
+  stepId,
+  type: "TASK",
+  taskId: "t",
+  transitions: { default: next },
+});
 
 test("a wait is written, and a signal that fits ends it with its payload", () => {
   const single = waiting({ eventPayloadMapping: { amount: "payload.amount", type: "event.type" } });
@@ -48,7 +53,10 @@ test("a signal that comes before its wait is kept, also over a crash, and the ea
 });
 
 test("each signal ends one wait: a loop of waits takes them one by one", () => {
-  const single = waiting({ transitions: { conditions: [{ condition: "output.n < 3", nextStep: "w" }], default: "end" } }, [task("end")]);
+  const single = waiting(
+    { transitions: { conditions: [{ condition: "output.n < 3", nextStep: "w" }], default: "end" } },
+    [task("end")],
+  );
   single.signal("go", { n: 1 }, { signalId: "1" });
   expect(single.state.live["w#2"]?.phase).toBe("waiting");
   single.signal("go", { n: 2 }, { signalId: "2" });
@@ -81,7 +89,12 @@ test("a wait whose time is up goes to its handler, and a signal after that does 
   const single = waiting({ eventTimeout: { duration: "PT1M", timeoutHandlerStepId: "late" } }, [task("late")]);
   expect(single.timers.get("w")).toBe(single.now + 60_000);
   single.fire();
-  expect(single.rows.at(-1)).toMatchObject({ path: "w", status: "FAILED", error: { code: "TIMEOUT" }, outcome: { next: ["late"] } });
+  expect(single.rows.at(-1)).toMatchObject({
+    path: "w",
+    status: "FAILED",
+    error: { code: "TIMEOUT" },
+    outcome: { next: ["late"] },
+  });
   single.signal("go");
   expect([...single.tasks.keys()]).toEqual(["late"]);
   single.complete("late");

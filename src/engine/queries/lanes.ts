@@ -70,7 +70,9 @@ export const acquireShard = statement(
 
 export const noteFolding = statement(
   "engine.note_folding",
-  "update cluster.shard_leases set folding = $2 where shard = $1",
+  `update cluster.shard_leases set folding = $3,
+     suspect = case when $3::uuid is null and folding = suspect then null else suspect end
+   where shard = $1 and lane_id = $2`,
 );
 
 export const flush = statement(

@@ -51,22 +51,23 @@ const summaryColumns = `i.id, i.workflow_definition_id as "workflowDefinitionId"
   i.current_step_id as "currentStepId", i.correlation_id as "correlationId", i.priority, i.started_at as "startedAt",
   i.updated_at as "updatedAt", i.completed_at as "completedAt", i.error`;
 
-const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** The filter of a list whose definition has been looked up: one version always comes with its workflow. */
+export type ListFilter = Omit<InstanceFilter, "definitionId"> & {
+  definition?: { workflowId: string; id?: string };
+};
 
 /**
  * A page, newest first. Ids are in the order of time, so the time filters and the cursor are ranges of the same index
- * that gives the order; with several statuses each is a range of its own, merged.
+ * that gives the order; with several statuses each is a range of its own, merged. Of several filters the index of one
+ * is read and the others are tested on its rows, newest first: what is rare in both is found late.
  */
-export async function listInstances(db: Db, filter: InstanceFilter): Promise<InstanceSummary[]> {
+export async function listInstances(db: Db, filter: ListFilter): Promise<InstanceSummary[]> {
   const values: unknown[] = [];
   const value = (v: unknown) => `$${values.push(v)}`;
   const where = [`i.namespace = ${value(filter.namespace)}`];
-  if (filter.definitionId !== undefined) {
-    where.push(
-      uuidShape.test(filter.definitionId)
-        ? `i.workflow_definition_id = ${value(filter.definitionId)}`
-        : `i.workflow_id = ${value(filter.definitionId)}`,
-    );
+  if (filter.definition !== undefined) {
+    where.push(`i.workflow_id = ${value(filter.definition.workflowId)}`);
+    if (filter.definition.id !== undefined) where.push(`i.workflow_definition_id = ${value(filter.definition.id)}`);
   }
   if (filter.correlationId !== undefined) where.push(`i.correlation_id = ${value(filter.correlationId)}`);
   if (filter.startedAfter !== undefined) {

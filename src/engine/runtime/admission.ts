@@ -48,7 +48,11 @@ export interface Admission {
 /** How often a start resolves "latest" anew when it changed meanwhile. */
 const staleRetries = 8;
 
-export function createAdmission(core: Core, parts: { turns: Turns; births: Births }, reactions: AdmissionReactions): Admission {
+export function createAdmission(
+  core: Core,
+  parts: { turns: Turns; births: Births },
+  reactions: AdmissionReactions,
+): Admission {
   const { turns, births } = parts;
   /** Waiting starts by namespace: they are admitted in turns, so that a flood of one does not hold up the others. */
   const waiting = new Map<string, PendingStart[]>();
@@ -59,18 +63,29 @@ export function createAdmission(core: Core, parts: { turns: Turns; births: Birth
     for (let tries = 0; ; tries++) {
       const answer = await startOnce(request, tries > 0);
       if (answer !== "stale") return answer;
-      if (tries >= staleRetries) throw engineErrors.busy("The workflow's versions change too fast to start it", { retryAfterMs: 1_000 });
+      if (tries >= staleRetries)
+        throw engineErrors.busy("The workflow's versions change too fast to start it", { retryAfterMs: 1_000 });
     }
   }
 
   async function startOnce(request: StartRequest, fresh: boolean): Promise<StartAnswer | "stale"> {
     const { namespace, definitionId: ref, version } = request;
-    const definition = await reactions.resolve({ namespace, ref, ...(version === undefined ? {} : { version }), fresh });
+    const definition = await reactions.resolve({
+      namespace,
+      ref,
+      ...(version === undefined ? {} : { version }),
+      fresh,
+    });
     await request.check?.(definition.definitionId);
     const program = core.compiled(definition.definitionId) ?? (await core.programs(definition.definitionId));
     const inputText = JSON.stringify(request.input);
     refuseOverload(inputText.length);
-    if (request.idempotencyKey !== undefined || inputText.length > inlineLimit || openShards().length === 0 || isFull()) {
+    if (
+      request.idempotencyKey !== undefined ||
+      inputText.length > inlineLimit ||
+      openShards().length === 0 ||
+      isFull()
+    ) {
       return births.bear({ request, definition, inputText });
     }
     return new Promise((resolve, reject) => {
@@ -213,8 +228,11 @@ export function createAdmission(core: Core, parts: { turns: Turns; births: Birth
       input: pending.inputText,
       startedAt,
     });
-    work.transitions.push(`[${shard},${JSON.stringify(request.namespace)},"${id}",null,"RUNNING","workflow_started",null]`);
-    if (definition.revision !== undefined) work.latest = [request.namespace, definition.workflowId, definition.revision];
+    work.transitions.push(
+      `[${shard},${JSON.stringify(request.namespace)},"${id}",null,"RUNNING","workflow_started",null]`,
+    );
+    if (definition.revision !== undefined)
+      work.latest = [request.namespace, definition.workflowId, definition.revision];
     let decision: ReturnType<Turns["applyInto"]>;
     try {
       decision = turns.applyInto(work, resident, { kind: "started" });
@@ -238,11 +256,17 @@ export function createAdmission(core: Core, parts: { turns: Turns; births: Birth
     };
     work.dropped = () => {
       turns.forget(resident);
-      pending.reject(engineErrors.interrupted("The start was interrupted; whether the instance exists is unknown", { retryAfterMs: 1_000 }));
+      pending.reject(
+        engineErrors.interrupted("The start was interrupted; whether the instance exists is unknown", {
+          retryAfterMs: 1_000,
+        }),
+      );
     };
     work.refused = (error) => {
       turns.forget(resident);
-      pending.reject(engineErrors.unstorable(`The database cannot store this input: ${error.message}`, { cause: error }));
+      pending.reject(
+        engineErrors.unstorable(`The database cannot store this input: ${error.message}`, { cause: error }),
+      );
     };
     work.stale = () => {
       turns.forget(resident);
@@ -252,7 +276,8 @@ export function createAdmission(core: Core, parts: { turns: Turns; births: Birth
   }
 
   function refuseAll(why: string): void {
-    for (const list of waiting.values()) for (const pending of list) pending.reject(engineErrors.stopping(why, { retryAfterMs: 1_000 }));
+    for (const list of waiting.values())
+      for (const pending of list) pending.reject(engineErrors.stopping(why, { retryAfterMs: 1_000 }));
     waiting.clear();
     queuedBytes = 0;
   }

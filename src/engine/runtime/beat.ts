@@ -40,7 +40,9 @@ export function threadBeat(options: { url: string; nodeId: string; leaseMs: numb
       turning.unref();
       const file = import.meta.url.endsWith(".ts") ? "./beat_worker.ts" : "./beat_worker.js";
       const { url, nodeId, leaseMs } = options;
-      worker = new Worker(new URL(file, import.meta.url), { workerData: { url, nodeId, leaseMs, shared } satisfies BeatData });
+      worker = new Worker(new URL(file, import.meta.url), {
+        workerData: { url, nodeId, leaseMs, shared } satisfies BeatData,
+      });
       worker.on("message", (message) => {
         if (message === "unregistered") options.unregistered();
       });

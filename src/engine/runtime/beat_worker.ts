@@ -37,7 +37,11 @@ async function run(): Promise<void> {
 }
 
 parentPort?.on("message", (message) => {
-  if (message === "now") void beatOnce().then(() => parentPort?.postMessage("beaten"), () => parentPort?.postMessage("beaten"));
+  if (message === "now")
+    void beatOnce().then(
+      () => parentPort?.postMessage("beaten"),
+      () => parentPort?.postMessage("beaten"),
+    );
   if (message === "stop") {
     stopped = true;
     void Promise.resolve(line?.close())

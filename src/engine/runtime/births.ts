@@ -28,7 +28,10 @@ export interface Birth {
 /** How many starts one intake transaction takes. */
 const birthBatch = 500;
 
-export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): void; hint(shard: number): void }): Births {
+export function createBirths(
+  core: Core,
+  reactions: { takeInbox(row: InboxRow): void; hint(shard: number): void },
+): Births {
   let births: { row: BirthRow; resolve(answer: BirthAnswer): void; reject(error: Error): void }[] = [];
   let bearing = false;
 
@@ -67,9 +70,12 @@ export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): 
       case "stale":
         return "stale";
       case "busy":
-        throw engineErrors.key_busy("A transaction that is still open uses this idempotency key; try again when it has ended", {
-          retryAfterMs: 1_000,
-        });
+        throw engineErrors.key_busy(
+          "A transaction that is still open uses this idempotency key; try again when it has ended",
+          {
+            retryAfterMs: 1_000,
+          },
+        );
       case "exists":
         if (answer.requestHash !== row.requestHash) {
           throw engineErrors.key_reused(
@@ -86,7 +92,8 @@ export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): 
         };
       case "created": {
         const { inboxId, at } = answer;
-        if (core.shards.has(shard)) reactions.takeInbox({ shard, id: inboxId, kind: "START", instanceId: id, fact: {} });
+        if (core.shards.has(shard))
+          reactions.takeInbox({ shard, id: inboxId, kind: "START", instanceId: id, fact: {} });
         else reactions.hint(shard);
         const startedAt = new Date(Math.round(at)).toISOString();
         return { instanceId: id, definitionId: definition.definitionId, status: "CREATED", startedAt, created: true };
@@ -96,7 +103,11 @@ export function createBirths(core: Core, reactions: { takeInbox(row: InboxRow): 
 
   async function storeInput(row: BirthRow): Promise<void> {
     const id = core.newId(core.time.now());
-    await core.store.savePayload({ shard: row.shard, id, instanceId: row.id, body: row.inputText });
+    try {
+      await core.store.savePayload({ shard: row.shard, id, instanceId: row.id, body: row.inputText });
+    } catch (error) {
+      throw storeRefusal(error);
+    }
     row.inputText = JSON.stringify({ $payload: id });
     row.payloadIds = [id];
   }

@@ -30,6 +30,17 @@ export function pause(clock: Clock, delayMs: number): Promise<void> {
   });
 }
 
+/** Waits for `work`, but not longer than `limitMs`; leaves no timer behind, which would keep the process alive. */
+export async function atMost(clock: Clock, limitMs: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.schedule(limitMs, resolve);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    cancel();
+  }
+}
+
 const samplesKept = 64;
 
 /**

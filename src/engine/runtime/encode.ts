@@ -12,7 +12,12 @@ import type { Work } from "./work.ts";
 const freezeEvery = 500;
 
 /** Puts everything that a decision wants written into `work`, and notes in the resident what its row will say. */
-export function encodeDecision(work: Work, resident: Resident, decision: Decision, turn: { epoch: number; now: number }): void {
+export function encodeDecision(
+  work: Work,
+  resident: Resident,
+  decision: Decision,
+  turn: { epoch: number; now: number },
+): void {
   const { id, shard, namespace, references } = resident;
   const encode = encodeWith(references);
   const owner = { shard, instanceId: id, namespace, epoch: turn.epoch };

@@ -64,29 +64,40 @@ export function createLoading(core: Core, turns: Turns): Loading {
     for (const delivery of entry?.deliveries ?? []) delivery.failed?.(error);
   }
 
+  /** Rows are as old as their read: until all of them are taken in, whoever leaves memory is noted in `left`. */
   async function load(batch: { id: string; shard: number }[]): Promise<void> {
     const lane = core.lane;
+    const owners = new Map(batch.map(({ shard }) => [shard, core.shards.get(shard)]));
     const left = new Set<string>();
     core.reads.add(left);
-    const rows = await core.store.instances(batch).finally(() => core.reads.delete(left));
-    const found = new Map(rows.map((stored) => [stored.id, stored]));
-    for (const { id, shard } of batch) {
-      const stored = found.get(id);
-      const owned = core.shards.get(shard);
-      if (lane !== core.lane || owned === undefined) {
-        fail(id, new LaneLost("the shard is not held any more"));
-        continue;
+    try {
+      const rows = await core.store.instances(batch);
+      const found = new Map(rows.map((stored) => [stored.id, stored]));
+      for (const { id, shard } of batch) {
+        if (lane !== core.lane || core.shards.get(shard) === undefined) {
+          fail(id, new LaneLost("the shard is not held any more"));
+          continue;
+        }
+        const owned = owners.get(shard);
+        const stored = found.get(id);
+        let resident: Resident | "stale" | "broken" | undefined = core.residents.get(id);
+        // It, or its shard, came and went while we read: the row may be older than what was written of it.
+        if (resident === undefined && (left.has(id) || core.shards.get(shard) !== owned)) resident = "stale";
+        if (resident === undefined && owned !== undefined && stored !== undefined && !isOver(stored)) {
+          resident = await admit(stored, { owned, left });
+        }
+        // What is stale stays in the queue and is read again.
+        if (resident === "stale") continue;
+        if (resident === undefined || resident === "broken") discard(id, shard, stored);
+        else handOver(id, resident);
       }
-      if (core.residents.has(id)) {
-        handOver(id, core.residents.get(id)!);
-        continue;
-      }
-      // It came and went while we read: the row may be older than what was written of it. Read again.
-      if (left.has(id)) continue;
-      const resident = stored === undefined || isFinal(stored.status) || stored.parked ? undefined : await admit(stored);
-      if (resident === undefined) discard(id, shard, stored);
-      else handOver(id, resident);
+    } finally {
+      core.reads.delete(left);
     }
+  }
+
+  function isOver(stored: StoredInstance): boolean {
+    return isFinal(stored.status) || stored.parked;
   }
 
   function handOver(id: string, resident: Resident): void {
@@ -102,13 +113,19 @@ export function createLoading(core: Core, turns: Turns): Loading {
   function discard(id: string, shard: number, stored: StoredInstance | undefined): void {
     const entry = waiting.get(id);
     waiting.delete(id);
-    const why = stored === undefined ? "no such instance" : stored.parked ? "the instance is parked" : `the instance is ${stored.status}`;
+    const why =
+      stored === undefined
+        ? "no such instance"
+        : stored.parked
+          ? "the instance is parked"
+          : `the instance is ${stored.status}`;
     for (const delivery of entry?.deliveries ?? []) {
       const work = emptyWork({ shard, instanceId: id });
       const { fact, inboxId } = delivery;
       const parked = stored?.parked === true && !isFinal(stored.status);
       if (parked && fact.kind === "cancel" && stored !== undefined) cancelParked(work, stored, fact.reason);
-      if (fact.kind === "timer") work.timersCleared.push(`[${shard},${fact.dueAt},"${id}",${JSON.stringify(fact.key)}]`);
+      if (fact.kind === "timer")
+        work.timersCleared.push(`[${shard},${fact.dueAt},"${id}",${JSON.stringify(fact.key)}]`);
       if (inboxId !== undefined) work.inboxConsumed.push(`[${shard},${inboxId}]`);
       const done = () => {
         if (inboxId !== undefined) core.shards.get(shard)?.underWay.delete(inboxId);
@@ -150,26 +167,38 @@ export function createLoading(core: Core, turns: Turns): Loading {
       }),
     };
     work.transitions.push(
-      JSON.stringify([stored.shard, stored.namespace, stored.id, stored.status, "CANCELLED", "workflow_cancelled", null]),
+      JSON.stringify([
+        stored.shard,
+        stored.namespace,
+        stored.id,
+        stored.status,
+        "CANCELLED",
+        "workflow_cancelled",
+        null,
+      ]),
     );
   }
 
   /**
    * Makes a stored instance resident. One that has work to do goes on with it first: only then is it what its owner
-   * would have in memory. (A birth that was accepted but not begun waits for its START in the inbox.)
+   * would have in memory. (A birth that was accepted but not begun waits for its START in the inbox.) `stale`: the row
+   * is older than what this or another node wrote since, and nothing was done; `broken`: it is being parked.
    */
-  async function admit(stored: StoredInstance, left?: Set<string>): Promise<Resident | undefined> {
+  async function admit(
+    stored: StoredInstance,
+    read: { owned: OwnedShard; left: ReadonlySet<string> },
+  ): Promise<Resident | "stale" | "broken"> {
     const program = core.compiled(stored.definitionId) ?? (await core.programs(stored.definitionId));
     const again = core.residents.get(stored.id);
     if (again !== undefined) return again;
-    const owned = core.shards.get(stored.shard);
-    if (owned === undefined || left?.has(stored.id) === true) return undefined;
+    const { owned, left } = read;
+    if (core.shards.get(stored.shard) !== owned || left.has(stored.id)) return "stale";
     let resident: Resident;
     try {
       resident = residentOf(stored, program);
     } catch (error) {
       parkStored(stored, error);
-      return undefined;
+      return "broken";
     }
     core.residents.set(resident.id, resident);
     if (stored.ready) turns.apply(resident, { fact: { kind: "resumed", takeover: owned.takeover } });
@@ -217,14 +246,15 @@ export function createLoading(core: Core, turns: Turns): Loading {
     if (core.residents.has(stored.id) || left.has(stored.id) || isFinal(stored.status) || stored.parked) return;
     const { shard } = owned;
     if (!owned.careful) {
-      await admit(stored, left);
+      await admit(stored, { owned, left });
       return;
     }
     // The last owners died one after the other, perhaps of this very instance: the next death names it.
-    await core.store.noteFolding({ shard, instanceId: stored.id });
-    await admit(stored, left);
-    await core.lane.drained();
-    await core.store.noteFolding({ shard, instanceId: null });
+    const { lane } = core;
+    await core.store.noteFolding({ shard, laneId: lane.laneId, instanceId: stored.id });
+    await admit(stored, { owned, left });
+    await lane.drained();
+    await core.store.noteFolding({ shard, laneId: lane.laneId, instanceId: null });
   }
 
   function clear(): void {
@@ -275,4 +305,3 @@ export function factsOf(instance: {
     startedAt: new Date(instance.startedAt).toISOString(),
   };
 }
-

@@ -23,7 +23,10 @@ const decisionWaitMs = 5_000;
 
 export function createMessages(
   core: Core,
-  reactions: { deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void; hint(shard: number): void },
+  reactions: {
+    deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void;
+    hint(shard: number): void;
+  },
 ): Messages {
   async function signal(request: SignalRequest): Promise<{ signalId: string }> {
     const { instanceId, namespace } = request;
@@ -31,10 +34,23 @@ export function createMessages(
     const now = core.time.now();
     const keyed = request.idempotencyKey !== undefined;
     const signalId = keyed ? keyedId(instanceId, request.idempotencyKey!) : core.newId(now, shard);
-    const fact = { kind: "signal" as const, signalId, keyed, type: request.type, payload: request.payload, receivedAt: now };
+    const fact = {
+      kind: "signal" as const,
+      signalId,
+      keyed,
+      type: request.type,
+      payload: request.payload,
+      receivedAt: now,
+    };
     await requireOpen({ instanceId, namespace, shard });
     const payload = await storeLarge({ shard, instanceId }, request.payload);
-    const ignored = await meet({ shard, instanceId, kind: "SIGNAL", fact, ...(payload === undefined ? {} : { payload }) });
+    const ignored = await meet({
+      shard,
+      instanceId,
+      kind: "SIGNAL",
+      fact,
+      ...(payload === undefined ? {} : { payload }),
+    });
     if (ignored !== undefined && !keyed) throw await lateness(instanceId, shard, "take no signals any more");
     return { signalId };
   }
@@ -63,7 +79,9 @@ export function createMessages(
     if (resident !== undefined && resident.namespace === what.namespace) return;
     const [stored] = await core.store.instances([{ shard: what.shard, id: what.instanceId }]).catch(refuse);
     if (stored === undefined || stored.namespace !== what.namespace) {
-      throw engineErrors.instance_not_found(`There is no instance "${what.instanceId}" in namespace "${what.namespace}"`);
+      throw engineErrors.instance_not_found(
+        `There is no instance "${what.instanceId}" in namespace "${what.namespace}"`,
+      );
     }
     if (isFinal(stored.status)) throw finalError(what.instanceId, stored.status);
   }
@@ -97,7 +115,10 @@ export function createMessages(
         return await decided({ shard, instanceId }, { fact, ...(payload === undefined ? {} : { payload }) });
       } catch (error) {
         if (error instanceof AppError) throw error;
-        throw engineErrors.interrupted("The request was interrupted; whether it took effect is unknown", { retryAfterMs: 1_000, cause: error });
+        throw engineErrors.interrupted("The request was interrupted; whether it took effect is unknown", {
+          retryAfterMs: 1_000,
+          cause: error,
+        });
       }
     }
     try {
@@ -138,9 +159,12 @@ export function createMessages(
   }
 
   function finalError(instanceId: string, status: InstanceStatus): Error {
-    return engineErrors.instance_final(`Instance "${instanceId}" is ${status}; only an instance that has not ended can be changed`, {
-      details: { status },
-    });
+    return engineErrors.instance_final(
+      `Instance "${instanceId}" is ${status}; only an instance that has not ended can be changed`,
+      {
+        details: { status },
+      },
+    );
   }
 
   return { signal, cancel };

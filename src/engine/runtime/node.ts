@@ -13,13 +13,13 @@ import type { Store } from "../store/contract.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import type { Beat } from "./beat.ts";
 import { createBirths } from "./births.ts";
-import { type Clock, pause, StoreTime } from "./clock.ts";
+import { atMost, type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
 import { createHints } from "./hints.ts";
 import { createInbox } from "./inbox.ts";
-import { createMessages, type Messages } from "./messages.ts";
 import { Lane } from "./lane.ts";
 import { createLoading } from "./loading.ts";
+import { createMessages, type Messages } from "./messages.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Resident } from "./resident.ts";
 import { createRunner } from "./runner.ts";
@@ -127,7 +127,8 @@ export function createNode(options: NodeOptions): EngineNode {
       handedOver.add(shard);
       timers.dropShard(shard);
     },
-    abandoned: ({ instanceId, shard, path }) => loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
+    abandoned: ({ instanceId, shard, path }) =>
+      loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
   });
   const births = createBirths(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
   const starts = createAdmission(core, { turns, births }, { resolve: options.resolve, begun: turns.act });
@@ -231,13 +232,19 @@ export function createNode(options: NodeOptions): EngineNode {
   /** Tells steps that wait for a handler that there is one. */
   async function findHandlers(): Promise<void> {
     const shards = [...core.shards.values()].filter((owned) => owned.phase === "open").map((owned) => owned.shard);
-    const found = await store.awaitingTasks({ shards, taskIds: options.handlers.ids(), limit: awaitingLimit });
-    seeking = found.length === awaitingLimit;
+    // A handler that is registered while the answer is under way asks for another look.
+    seeking = false;
+    const again = () => {
+      seeking = true;
+    };
+    const taskIds = options.handlers.ids();
+    const found = await store.awaitingTasks({ shards, taskIds, limit: awaitingLimit }).catch((error: unknown) => {
+      again();
+      throw error;
+    });
+    if (found.length === awaitingLimit) again();
     for (const { shard, id } of found) {
-      const failed = () => {
-        seeking = true;
-      };
-      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll, failed });
+      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll, failed: again });
     }
   }
 
@@ -298,7 +305,8 @@ export function createNode(options: NodeOptions): EngineNode {
     store.onHint((hint) => {
       if (state !== "running") return;
       if (hint.leases === true) tickSoon();
-      if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard)))) inbox.wake();
+      if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard))))
+        inbox.wake();
     });
     options.handlers.onRegister?.(() => {
       seeking = true;
@@ -325,7 +333,7 @@ export function createNode(options: NodeOptions): EngineNode {
     await beat?.drain();
     // With others to go on, shards leave at once and late results follow them; alone, what runs may finish first.
     if (!ownership.othersLive) await runner.settled(options.drainMs);
-    await Promise.race([ownership.releaseAll(), pause(clock, options.drainMs)]);
+    await atMost(clock, options.drainMs, ownership.releaseAll());
     if (ownership.othersLive) await runner.settled(options.drainMs);
     runner.stop();
     await Promise.allSettled([...latePosts]);

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { StoreError, type ClusterView, type NodeRow } from "../store/contract.ts";
+import { type ClusterView, type NodeRow, StoreError } from "../store/contract.ts";
 import type { Core, OwnedShard } from "./core.ts";
 import type { Turns } from "./turns.ts";
 import { emptyWork } from "./work.ts";
@@ -35,11 +35,23 @@ const takeoversUntilCareful = 2;
 export function createOwnership(core: Core, turns: Turns, reactions: OwnershipReactions): Ownership {
   /** The first look at a beat that has not changed since. */
   const observed = new Map<string, { beat: number; atMs: number }>();
+  /** The last look met no fault of the store. */
+  let sighted = false;
   let othersLive = false;
 
   async function tick(): Promise<void> {
+    // While the store was away nobody could beat: whoever lives gets the time to do so.
+    if (!sighted) observed.clear();
+    sighted = false;
+    await look();
+    sighted = true;
+  }
+
+  async function look(): Promise<void> {
     const { lane } = core;
+    const askedMs = core.clock.monotonicMs();
     const view = await core.store.cluster();
+    if (core.clock.monotonicMs() - askedMs > core.leaseMs / 2) observed.clear();
     core.time.learn(view.now);
     await rescue(view);
     if (core.stopping || lane !== core.lane) return;
@@ -70,7 +82,7 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
   async function rescue(view: ClusterView): Promise<void> {
     const now = core.clock.monotonicMs();
     for (const node of view.nodes) {
-      if (node.nodeId === core.nodeId || node.openLanes === 0 || node.expiresAt >= view.now) {
+      if (node.nodeId === core.nodeId || node.openLanes === 0) {
         observed.delete(node.nodeId);
         continue;
       }
@@ -79,7 +91,7 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
         observed.set(node.nodeId, { beat: node.beat, atMs: now });
         continue;
       }
-      if (now - seen.atMs < core.leaseMs / 2) continue;
+      if (node.expiresAt >= view.now || now - seen.atMs < core.leaseMs / 2) continue;
       try {
         const closed = await core.store.closeLanes({ nodeId: node.nodeId, beat: node.beat });
         if (closed < 0) continue;
@@ -122,12 +134,11 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     if (unopened.length > 0) await reactions.acquired(unopened);
   }
 
-  /** The last owner died while it folded this instance alone: it is set aside. */
+  /** Two owners died while they folded this instance alone: it is set aside. */
   async function parkSuspect(owned: OwnedShard, instanceId: string): Promise<void> {
     const [stored] = await core.store.instances([{ shard: owned.shard, id: instanceId }]);
-    await core.store.noteFolding({ shard: owned.shard, instanceId: null });
     if (stored === undefined || !stored.ready) return;
-    core.log.error({ instance: instanceId }, "an instance ended its node while it was folded, and is parked");
+    core.log.error({ instance: instanceId }, "an instance ended two nodes while it was folded, and is parked");
     const work = emptyWork({ shard: owned.shard, instanceId });
     work.change = {
       shard: owned.shard,
@@ -136,7 +147,11 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
       ready: false,
       currentStepId: null,
       awaitingTaskId: null,
-      parked: JSON.stringify({ message: "Its node died while it was folded", fact: "fold", at: new Date(core.time.now()).toISOString() }),
+      parked: JSON.stringify({
+        message: "Two nodes died while they folded it",
+        fact: "fold",
+        at: new Date(core.time.now()).toISOString(),
+      }),
     };
     core.lane.submit(work);
     await core.lane.drained();

@@ -1,13 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestDatabase } from "../../../test/support/database.ts";
-import type { Database } from "../../foundation/database/index.ts";
-import { uuidv7 } from "../../foundation/ids.ts";
-import { silentLogger } from "../../foundation/log.ts";
-import { createEngine } from "../engine.ts";
-import type { Definition } from "../machine/definition.ts";
-import { ensurePartitions, flush, openLane } from "../queries/lanes.ts";
-import { listInstances } from "../queries/views.ts";
-import { keepHouse } from "./housekeeping.ts";
 import {
   countOf,
   dayMs,
@@ -24,7 +16,15 @@ import {
   partitionsOf,
   retentionMs,
   untilLockIsWanted,
-} from "./retention.support.ts";
+} from "../../../test/support/old_rows.ts";
+import type { Database } from "../../foundation/database/index.ts";
+import { uuidv7 } from "../../foundation/ids.ts";
+import { silentLogger } from "../../foundation/log.ts";
+import { createEngine } from "../engine.ts";
+import type { Definition } from "../machine/definition.ts";
+import { abandonLane, ensurePartitions, flush, openLane } from "../queries/lanes.ts";
+import { listInstances } from "../queries/views.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { type RetentionLimits, removeOld } from "./retention.ts";
 
 const schema = "workflow_orchestrator_service";
@@ -239,17 +239,28 @@ describe("an old week of history", () => {
 });
 
 /** A lane of its own on all shards. */
-async function openFlushes(): Promise<(changes: OldInstance[]) => Promise<string>> {
+async function openFlushes(): Promise<{ send(changed: OldInstance[]): Promise<string>; close(): Promise<void> }> {
   const laneId = uuidv7(Date.now());
   await db.execute(openLane, [laneId, laneId]);
   await db.unnamed("update cluster.shard_leases set lane_id = $1", [laneId]);
   let seq = 0;
-  return async (changed) => {
-    const shards = [...new Set(changed.map(({ shard }) => shard))];
-    const changes = changed.map(({ id, shard }) => [shard, id, "WAITING_FOR_EVENT", false, ...Array(11).fill(null)]);
-    const values = [laneId, ++seq, laneId, shards, null, null, JSON.stringify(changes), null, null, null];
-    const [answer] = await db.query<{ outcome: string }>(flush, values);
-    return answer!.outcome;
+  return {
+    async send(changed) {
+      const shards = [...new Set(changed.map(({ shard }) => shard))];
+      const changes = changed.map(({ id, shard }) => [
+        shard,
+        id,
+        "WAITING_FOR_EVENT",
+        false,
+        ...new Array(11).fill(null),
+      ]);
+      const values = [laneId, ++seq, laneId, shards, null, null, JSON.stringify(changes), null, null, null];
+      const [answer] = await db.query<{ outcome: string }>(flush, values);
+      return answer!.outcome;
+    },
+    async close() {
+      await db.query(abandonLane, [laneId]);
+    },
   };
 }
 
@@ -266,7 +277,7 @@ describe("while others work", () => {
     const atMs = await freshWeek();
     await finished(50, atMs);
     const asleep = await sleeping(10, atMs);
-    const send = await openFlushes();
+    const lane = await openFlushes();
     const reader = await db.connect();
     await reader.unnamed("begin");
     await reader.unnamed(`select count(*) from ${schema}.${instances}`);
@@ -274,10 +285,11 @@ describe("while others work", () => {
     // Copies, and then waits for the reader; the flush gets in between two of its attempts.
     const swapping = round();
     await untilLockIsWanted(db);
-    expect(await send(asleep.slice(0, 4))).toBe("done");
+    expect(await lane.send(asleep.slice(0, 4))).toBe("done");
     await reader.unnamed("commit");
     await reader.close();
     await swapping;
+    await lane.close();
 
     expect(await versionsOf(asleep)).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
     expect(await left(asleep)).toBe(10);
@@ -287,14 +299,14 @@ describe("while others work", () => {
     const atMs = await freshWeek();
     const gone = await finished(5_000, atMs);
     const asleep = await sleeping(50, atMs);
-    const send = await openFlushes();
+    const lane = await openFlushes();
     let swapping = true;
     let flushes = 0;
     let longestMs = 0;
     const flushing = (async () => {
       while (swapping) {
         const sentMs = performance.now();
-        expect(await send(asleep)).toBe("done");
+        expect(await lane.send(asleep)).toBe("done");
         longestMs = Math.max(longestMs, performance.now() - sentMs);
         flushes++;
       }
@@ -302,6 +314,7 @@ describe("while others work", () => {
     await round();
     swapping = false;
     await flushing;
+    await lane.close();
     expect(await left(gone)).toBe(0);
     expect(flushes).toBeGreaterThan(0);
     expect(await versionsOf(asleep)).toEqual(Array(50).fill(1 + flushes));
@@ -347,12 +360,14 @@ test("an instance that slept through a swap wakes and completes", async () => {
     version: "1.0.0",
     steps: [
       { stepId: "wait", type: "EVENT_WAIT", eventPattern: "go", transitions: { default: "after" } },
-      { stepId: "after", type: "TASK", taskId: "echo", input: { n: "${input.n}" } },
+      { stepId: "after", type: "TASK", taskId: "echo", input: "input" },
     ],
   };
   const engine = createEngine({
     database: db,
     log: silentLogger,
+    // Its own housekeeping finds nothing to do.
+    retentionMs: 3_650 * dayMs,
     handlers: { get: () => (input) => input, ids: () => ["echo"] },
     definitions: {
       resolve: async () => ({ definitionId, workflowId: "sleepy" }),

@@ -5,10 +5,10 @@
  * timer for each step.
  */
 
-import { type ErrorInfo, TaskError, taskLog, type TaskContext, toErrorInfo, toJson } from "../task.ts";
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
 import { inlineLimit } from "../payloads.ts";
+import { type ErrorInfo, type TaskContext, TaskError, taskLog, toErrorInfo, toJson } from "../task.ts";
 import type { Core, Delivery } from "./core.ts";
 import type { Resident } from "./resident.ts";
 
@@ -170,7 +170,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       return;
     }
     // The handler may go on changing what it returned; what counts is what it was.
-    const value = (typeof output === "object" && output !== null ? JSON.parse(result.json) : output ?? null) as Json;
+    const value = (typeof output === "object" && output !== null ? JSON.parse(result.json) : (output ?? null)) as Json;
     const { path, attempt } = started.task;
     const fact = { kind: "completed" as const, path, attempt, output: value, ...times(started) };
     if (result.json.length <= inlineLimit) {
@@ -181,7 +181,13 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       (id) => {
         deliver(started.resident, { fact, payload: { value, id } });
       },
-      (error: unknown) => deliverFailure(started, { ...toErrorInfo(error, nowIso()), code: "UNSTORABLE", category: "SYSTEM", retriable: true }),
+      (error: unknown) =>
+        deliverFailure(started, {
+          ...toErrorInfo(error, nowIso()),
+          code: "UNSTORABLE",
+          category: "SYSTEM",
+          retriable: true,
+        }),
     );
   }
 
@@ -246,7 +252,13 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
         if (!close(started)) continue;
         abort(started, "its time is up");
         const message = `Step "${task.stepId}" did not end within ${task.timeoutMs} ms`;
-        deliverFailure(started, { code: "TIMEOUT", category: "TIMEOUT", message, retriable: true, timestamp: nowIso() });
+        deliverFailure(started, {
+          code: "TIMEOUT",
+          category: "TIMEOUT",
+          message,
+          retriable: true,
+          timestamp: nowIso(),
+        });
       } else if (elapsed >= shownAfterMs && !started.shown) {
         started.shown = true;
         deliver(started.resident, { fact: { kind: "running", path: task.path, attempt: task.attempt } });

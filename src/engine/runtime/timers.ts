@@ -9,6 +9,8 @@ import type { Core, Delivery, OwnedShard } from "./core.ts";
 /** How far ahead timers are loaded, and how many of one shard at once. */
 const horizonMs = 60_000;
 const perShardLimit = 200;
+/** How long a timer waits for room in memory before it looks again. */
+const fullPauseMs = 100;
 /** A read in between keeps the heap filled and finds what a failed read left. */
 const readEveryMs = 25_000;
 
@@ -40,6 +42,8 @@ export function createTimers(core: Core, reactions: TimerReactions): Timers {
   let known = new Set<string>();
   let cancelNext: (() => void) | undefined;
   let nextAt = Number.POSITIVE_INFINITY;
+  /** No alarm before this: memory was full at the last one. */
+  let notBefore = 0;
   let cancelRead: (() => void) | undefined;
   let stopped = true;
 
@@ -62,10 +66,12 @@ export function createTimers(core: Core, reactions: TimerReactions): Timers {
   /** Sets one alarm for the soonest. */
   function plan(): void {
     const first = heap[0];
-    if (stopped || first === undefined || first.dueAt >= nextAt) return;
+    if (stopped || first === undefined) return;
+    const at = Math.max(first.dueAt, notBefore);
+    if (at >= nextAt) return;
     cancelNext?.();
-    nextAt = first.dueAt;
-    cancelNext = core.clock.schedule(Math.max(0, first.dueAt - core.time.now()), () => {
+    nextAt = at;
+    cancelNext = core.clock.schedule(Math.max(0, at - core.time.now()), () => {
       nextAt = Number.POSITIVE_INFINITY;
       fire();
       plan();
@@ -74,19 +80,14 @@ export function createTimers(core: Core, reactions: TimerReactions): Timers {
 
   function fire(): void {
     const now = core.time.now();
+    const held: Near[] = [];
     while (heap.length > 0 && heap[0]!.dueAt <= now) {
-      if (core.residents.size > core.limits.residents) {
-        // Memory is full: what is due stays due. The alarm rings again soon.
-        nextAt = now + 100;
-        cancelNext = core.clock.schedule(100, () => {
-          nextAt = Number.POSITIVE_INFINITY;
-          fire();
-          plan();
-        });
-        return;
-      }
       const timer = pop(heap);
       const { shard, instanceId, key, dueAt } = timer;
+      if (core.residents.size > core.limits.residents && !core.residents.has(instanceId)) {
+        held.push(timer);
+        continue;
+      }
       known.delete(identity(timer));
       if (core.shards.get(shard)?.phase === "releasing" || !core.shards.has(shard)) continue;
       reactions.deliver(
@@ -102,6 +103,10 @@ export function createTimers(core: Core, reactions: TimerReactions): Timers {
         },
       );
     }
+    // Memory is full: what would have to be loaded stays due, and the alarm rings again soon. What is in memory goes on,
+    // or nothing would ever leave it.
+    notBefore = held.length > 0 ? now + fullPauseMs : 0;
+    for (const timer of held) push(heap, timer);
   }
 
   async function load(shards: OwnedShard[]): Promise<void> {

@@ -3,8 +3,8 @@
  * commit does anyone hear of it: handlers, callers, watchers.
  */
 
-import type { Decision, Fact } from "../machine/facts.ts";
 import { decide } from "../machine/decide.ts";
+import type { Decision, Fact } from "../machine/facts.ts";
 import type { ErrorInfo } from "../task.ts";
 import type { Core, Delivery } from "./core.ts";
 import { encodeDecision } from "./encode.ts";
@@ -87,7 +87,8 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
 
   /** Submits a turn's rows. A turn that writes nothing takes effect at once, unless earlier rows are still under way. */
   function send(work: Work, resident: Resident, decision: Decision, delivery: Delivery): void {
-    if (decision.ignored !== undefined) log.debug({ instance: resident.id, fact: delivery.fact.kind, why: decision.ignored }, "ignored");
+    if (decision.ignored !== undefined)
+      log.debug({ instance: resident.id, fact: delivery.fact.kind, why: decision.ignored }, "ignored");
     resident.pending++;
     work.wanted = () => !resident.gone;
     work.committed = () => {

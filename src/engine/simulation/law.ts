@@ -54,7 +54,9 @@ export function essence(state: InstanceState): Map<string, string> {
 }
 
 function withoutNullInputs(steps: InstanceState["steps"]): unknown {
-  return Object.entries(steps).map(([stepId, step]) => [stepId, { ...step, input: step.input ?? undefined }]).sort();
+  return Object.entries(steps)
+    .map(([stepId, step]) => [stepId, { ...step, input: step.input ?? undefined }])
+    .sort();
 }
 
 /** Steps are listed in the order in which they became live: the row names the oldest. */

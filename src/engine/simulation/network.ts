@@ -58,7 +58,8 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     const unknown = batch === undefined ? "transient" : "unknown";
     return new Promise<T>((resolve, reject) => {
       const answer = (delayMs: number, how: () => void) => void process.after(delayMs, how);
-      const lost = (delayMs: number) => answer(delayMs, () => reject(new StoreError(`${name}: connection lost`, { fault: unknown })));
+      const lost = (delayMs: number) =>
+        answer(delayMs, () => reject(new StoreError(`${name}: connection lost`, { fault: unknown })));
       if (random.chance(faults.lostQuestions)) {
         lost(travelMs());
         return;

@@ -2,8 +2,9 @@
 
 import type { StartRequest } from "../contract.ts";
 import type { NetworkFaults } from "./network.ts";
-import { World, type WorldOptions } from "./world.ts";
+import { createRandom } from "./random.ts";
 import { workflowIds } from "./workload.ts";
+import { World, type WorldOptions } from "./world.ts";
 
 export interface Outcome {
   seed: number;
@@ -27,7 +28,12 @@ const longestPauseMs = 12_000;
 const settleMs = 300_000;
 
 export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
-  const world = new World({ ...options, faults: {} });
+  const shape = createRandom(options.seed);
+  const world = new World({
+    shards: shape.pick([1, 4, 8]),
+    residents: shape.pick([2, 5, 10_000, 10_000]),
+    ...options,
+  });
   const { time, random } = world;
   const joining = random.between(1, 3);
   for (let i = 0; i < joining; i++) time.after(random.between(0, 2_000), () => void world.join());
@@ -40,12 +46,15 @@ export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   // Those that were paused wake up, and what they still bring begins.
   await time.run(time.now + longestPauseMs + 5_000);
   cancelParked(world);
-  await time.run(until, () => world.broken.length > 0 || (world.unfinished().length === 0 && world.tables.inbox.size === 0));
+  await time.run(
+    until,
+    () => world.broken.length > 0 || (world.unfinished().length === 0 && world.tables.inbox.size === 0),
+  );
   // What was under way when the last one ended comes to its end too.
   await time.run(time.now + 5_000);
   return {
     seed: options.seed,
-    faults: world.faultsFound({ settled: true }),
+    faults: [...(time.restless ? ["the world does not come to rest"] : []), ...world.faultsFound({ settled: true })],
     instances: world.tables.instances.size,
     flushes: world.flushes,
     compared: world.compared,
@@ -135,7 +144,14 @@ function trouble(world: World): void {
 /** Nothing goes wrong any more; there is a node, and every handler is known. */
 function settle(world: World): void {
   const { faults, time } = world;
-  Object.assign(faults, { lostQuestions: 0, lostAnswers: 0, lateQuestions: 0, lostHints: 0, doubledHints: 0, outageUntil: 0 });
+  Object.assign(faults, {
+    lostQuestions: 0,
+    lostAnswers: 0,
+    lateQuestions: 0,
+    lostHints: 0,
+    doubledHints: 0,
+    outageUntil: 0,
+  });
   world.deadlyHandlers = false;
   world.rareHandlers = true;
   world.join();

@@ -21,6 +21,8 @@ export interface SingleOptions {
   definition?: Partial<Definition>;
   input?: Json;
   startedAt?: number;
+  /** It was accepted with a key or for another node: it begins with its START. */
+  created?: boolean;
   /** What the machine draws; a half means no jitter. */
   random?: () => number;
 }
@@ -40,19 +42,21 @@ export class Single {
   readonly #random: () => number;
   readonly #row: Omit<StoredInstance, "entries" | "references">;
 
-  constructor({ steps, definition = {}, input = {}, startedAt = 1_800_000_000_000, random = () => 0.5 }: SingleOptions) {
+  constructor({ steps, definition = {}, input = {}, ...options }: SingleOptions) {
+    const { startedAt = 1_800_000_000_000, created = false, random = () => 0.5 } = options;
     const whole: Definition = { workflowId: "w", name: "w", version: "1.0.0", ...definition, steps };
     this.program = compile(whole, { definitionId: "d", namespace: "default" });
     this.now = startedAt;
     this.#random = random;
     this.state = initialState(this.program, { input, startedAt });
+    if (created) this.state.status = "CREATED";
     this.#row = {
       shard: 0,
       id: "i",
       namespace: "default",
       definitionId: "d",
       workflowId: "w",
-      status: "RUNNING",
+      status: this.state.status,
       ready: true,
       priority: 5,
       correlationId: null,
@@ -73,10 +77,15 @@ export class Single {
   /** Applies a fact and keeps what follows from it, as the engine would. */
   give(fact: Fact): Decision {
     const before = canonical(this.state);
-    const decision = decide(this.program, this.state, fact, { now: this.now, random: this.#random, instance: { id: "i" } });
+    const decision = decide(this.program, this.state, fact, {
+      now: this.now,
+      random: this.#random,
+      instance: { id: "i" },
+    });
     if (decision.ignored !== undefined) {
       if (canonical(this.state) !== before) throw new Error(`ignored (${decision.ignored}) but the state changed`);
-      if (decision.entries.length > 0 || decision.tasks.length > 0) throw new Error(`ignored (${decision.ignored}) but asks`);
+      if (decision.entries.length > 0 || decision.tasks.length > 0)
+        throw new Error(`ignored (${decision.ignored}) but asks`);
       return decision;
     }
     this.#keepRows(decision);
@@ -98,7 +107,14 @@ export class Single {
   /** The handler of a path throws. */
   fail(path: string, error: { code?: string; category?: ErrorCategory; details?: Json } = {}): Decision {
     const attempt = this.#taken(path);
-    return this.give({ kind: "failed", path, attempt, error: errorInfo(error, this.now), startedAt: this.now, completedAt: this.now });
+    return this.give({
+      kind: "failed",
+      path,
+      attempt,
+      error: errorInfo(error, this.now),
+      startedAt: this.now,
+      completedAt: this.now,
+    });
   }
 
   signal(type: string, payload: Json = {}, { signalId = `s${this.now}`, keyed = false } = {}): Decision {
@@ -107,7 +123,14 @@ export class Single {
 
   cancel({ compensate = true } = {}): Decision {
     const requestedAt = new Date(this.now).toISOString();
-    return this.give({ kind: "cancel", reason: "enough", requestedBy: "someone", requestedAt, source: "USER", compensate });
+    return this.give({
+      kind: "cancel",
+      reason: "enough",
+      requestedBy: "someone",
+      requestedAt,
+      source: "USER",
+      compensate,
+    });
   }
 
   /** Moves the clock to the next timer and fires it. */
@@ -120,7 +143,11 @@ export class Single {
 
   /** What the rows give: the state that the next owner begins with. */
   folded(): InstanceState {
-    const stored = { ...this.#row, entries: this.rows.filter((row) => row.seq > this.#row.stateSeq), references: new Map() };
+    const stored = {
+      ...this.#row,
+      entries: this.rows.filter((row) => row.seq > this.#row.stateSeq),
+      references: new Map(),
+    };
     return thaw(this.program, structuredClone(stored));
   }
 
@@ -188,7 +215,8 @@ export class Single {
     };
     const difference = stateDifference({ memory: state, rows: this.folded() });
     if (difference !== undefined) broken(`the fold differs: ${difference}`);
-    for (const [index, row] of this.rows.entries()) if (row.seq !== index + 1) broken("the numbers of rows have a hole");
+    for (const [index, row] of this.rows.entries())
+      if (row.seq !== index + 1) broken("the numbers of rows have a hole");
     checkPaths(this.rows);
     const lives = Object.values(state.live);
     if (decision.ended !== undefined || isFinal(state.status)) {
@@ -199,9 +227,11 @@ export class Single {
     }
     if (lives.length === 0) broken("nothing is live and it has not ended");
     for (const live of lives) {
-      if (live.phase === "ready" && !this.unfinished) broken(`step "${live.path}" is ready and nobody begins it`);
+      if (live.phase === "ready" && !this.unfinished && state.status !== "CREATED")
+        broken(`step "${live.path}" is ready and nobody begins it`);
       if (live.phase === "waiting" && !this.waits.has(live.path)) broken(`wait "${live.path}" has no row`);
-      const due = live.phase === "backoff" || live.phase === "sleeping" || live.phase === "waiting" ? live.dueAt : undefined;
+      const due =
+        live.phase === "backoff" || live.phase === "sleeping" || live.phase === "waiting" ? live.dueAt : undefined;
       if (due !== undefined && this.timers.get(live.path) !== due) broken(`step "${live.path}" has no timer`);
     }
     for (const key of this.timers.keys()) {
@@ -224,7 +254,8 @@ export function checkPaths(rows: readonly JournalEntry[]): void {
   const attempts = new Set<string>();
   for (const row of rows) {
     const attempt = `${row.path} ${row.attempt}`;
-    if (ended.has(row.path)) throw new Error(`row ${row.seq}: step "${row.path}" goes on after it was ${ended.get(row.path)}`);
+    if (ended.has(row.path))
+      throw new Error(`row ${row.seq}: step "${row.path}" goes on after it was ${ended.get(row.path)}`);
     if (attempts.has(attempt)) throw new Error(`row ${row.seq}: attempt ${attempt} goes on after it ended`);
     if (row.status === "RUNNING" || row.status === "PENDING") continue;
     attempts.add(attempt);
@@ -235,5 +266,12 @@ export function checkPaths(rows: readonly JournalEntry[]): void {
 export function errorInfo(error: { code?: string; category?: ErrorCategory; details?: Json }, now: number): ErrorInfo {
   const { code = "BOOM", category = "TRANSIENT", details } = error;
   const timestamp = new Date(now).toISOString();
-  return { code, category, message: "it broke", retriable: true, timestamp, ...(details === undefined ? {} : { details }) };
+  return {
+    code,
+    category,
+    message: "it broke",
+    retriable: true,
+    timestamp,
+    ...(details === undefined ? {} : { details }),
+  };
 }

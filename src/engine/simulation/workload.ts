@@ -40,10 +40,20 @@ const shapes: Record<string, Partial<Definition> & { steps: Step[] }> = {
     output: "variables.rounds",
   },
   compensated: {
-    steps: [task("reserve", "charge", quickRetry), task("charge", "ship", quickRetry), task("ship", undefined, { taskId: "flaky", retryPolicy: { maxAttempts: 2, initialInterval: 300 } })],
+    steps: [
+      task("reserve", "charge", quickRetry),
+      task("charge", "ship", quickRetry),
+      task("ship", undefined, { taskId: "flaky", retryPolicy: { maxAttempts: 2, initialInterval: 300 } }),
+    ],
     compensationSteps: [
       { stepId: "release", compensationFor: "reserve", type: "TASK", taskId: "work" },
-      { stepId: "refund", compensationFor: "charge", type: "TASK", taskId: "flaky", retryPolicy: { maxAttempts: 2, initialInterval: 100 } },
+      {
+        stepId: "refund",
+        compensationFor: "charge",
+        type: "TASK",
+        taskId: "flaky",
+        retryPolicy: { maxAttempts: 2, initialInterval: 100 },
+      },
     ],
   },
   sleepy: {
@@ -52,7 +62,13 @@ const shapes: Record<string, Partial<Definition> & { steps: Step[] }> = {
       {
         stepId: "d",
         type: "DECISION",
-        transitions: { conditions: [{ condition: "input.n > 4", nextStep: "t" }, { condition: "no.such", nextStep: "end" }], default: "end" },
+        transitions: {
+          conditions: [
+            { condition: "input.n > 4", nextStep: "t" },
+            { condition: "no.such", nextStep: "end" },
+          ],
+          default: "end",
+        },
       },
       task("t", "end", { taskId: "transform", input: { expression: "{'twice': input.n * 2}" } }),
       task("end"),
@@ -62,13 +78,23 @@ const shapes: Record<string, Partial<Definition> & { steps: Step[] }> = {
     timeout: 8_000,
     steps: [
       task("a", "w"),
-      { stepId: "w", type: "EVENT_WAIT", eventPattern: ">", eventCondition: "payload.n > 2", transitions: { default: "b" } },
+      {
+        stepId: "w",
+        type: "EVENT_WAIT",
+        eventPattern: ">",
+        eventCondition: "payload.n > 2",
+        transitions: { default: "b" },
+      },
       task("b"),
     ],
     compensationSteps: [{ stepId: "undo", compensationFor: "a", type: "TASK", taskId: "work" }],
   },
   rare: { steps: [task("a", "b"), task("b", undefined, { taskId: "rare" })] },
-  slow: { steps: [task("a", undefined, { taskId: "slow", timeout: 4_000, retryPolicy: { maxAttempts: 2, initialInterval: 100 } })] },
+  slow: {
+    steps: [
+      task("a", undefined, { taskId: "slow", timeout: 4_000, retryPolicy: { maxAttempts: 2, initialInterval: 100 } }),
+    ],
+  },
   large: { steps: [task("a", "b", { taskId: "large" }), task("b", undefined, { input: "steps.a.output" })] },
 };
 
@@ -120,7 +146,13 @@ export function createHandlers(options: {
   function handler(durationMs: () => number, outcome: () => Json): TaskHandler {
     return (_input, ctx) => {
       const path = ctx.idempotencyKey.slice(ctx.instanceId.length + 1);
-      options.called({ instanceId: ctx.instanceId, path, attempt: ctx.attempt, nodeId: options.nodeId, at: options.now() });
+      options.called({
+        instanceId: ctx.instanceId,
+        path,
+        attempt: ctx.attempt,
+        nodeId: options.nodeId,
+        at: options.now(),
+      });
       if (options.deadly() && random.chance(0.01)) {
         options.die();
         return new Promise<never>(() => {});

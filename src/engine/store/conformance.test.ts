@@ -17,7 +17,10 @@ const memory = ((): StoreUnderTest => {
   // Each call of the clock is a little later than the one before, as transactions are.
   let passed = 0;
   const tables = createMemoryDatabase({
-    now: () => Date.now() + (passed += 0.01),
+    now: () => {
+      passed += 0.01;
+      return Date.now() + passed;
+    },
     isStale: (head) => head.workflowId === "superseded",
   });
   return {
@@ -55,7 +58,23 @@ async function hold(birth: BirthRow): Promise<{ end(how: "commit" | "rollback"):
   const accepted = Promise.withResolvers<void>();
   const transaction = database.db.transaction(async (tx: Db) => {
     const { shard, id, namespace, definitionId, workflowId, priority, input, key, keyShard, requestHash } = birth;
-    const row = [shard, id, namespace, definitionId, workflowId, priority, null, null, null, input, key, keyShard, requestHash, null, []];
+    const row = [
+      shard,
+      id,
+      namespace,
+      definitionId,
+      workflowId,
+      priority,
+      null,
+      null,
+      null,
+      input,
+      key,
+      keyShard,
+      requestHash,
+      null,
+      [],
+    ];
     await tx.query(acceptStarts, [JSON.stringify([row]), null]);
     accepted.resolve();
     if ((await told.promise) === "rollback") throw new RolledBack();

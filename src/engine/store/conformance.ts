@@ -97,11 +97,28 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       startedAt: 1_800_000_000_123,
     });
   const stepRow = (w: Writer, instanceId: string, entry: Partial<JournalEntry>): string => {
-    const whole: JournalEntry = { seq: 1, path: "a", stepId: "a", type: "TASK", attempt: 1, status: "COMPLETED", startedAt: 1_800_000_000_001, ...entry };
+    const whole: JournalEntry = {
+      seq: 1,
+      path: "a",
+      stepId: "a",
+      type: "TASK",
+      attempt: 1,
+      status: "COMPLETED",
+      startedAt: 1_800_000_000_001,
+      ...entry,
+    };
     return encodeStep({ shard: w.shard, instanceId, epoch: w.epoch }, whole, JSON.stringify);
   };
   const changeRow = (w: Writer, id: string, change: Partial<ChangeRow>): string =>
-    encodeChange({ shard: w.shard, id, status: "RUNNING", ready: true, currentStepId: "a", awaitingTaskId: null, ...change });
+    encodeChange({
+      shard: w.shard,
+      id,
+      status: "RUNNING",
+      ready: true,
+      currentStepId: "a",
+      awaitingTaskId: null,
+      ...change,
+    });
   const extras = (parts: Record<string, unknown[][]>) => JSON.stringify(parts);
 
   async function started(w: Writer, input?: string): Promise<string> {
@@ -155,7 +172,13 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
     test("sent twice at once are applied once", async () => {
       const w = await writer();
       const other = await open();
-      const batch = { laneId: w.laneId, seq: 1, nodeId: w.nodeId, shards: [w.shard], starts: `[${startRow(w, w.newId())}]` };
+      const batch = {
+        laneId: w.laneId,
+        seq: 1,
+        nodeId: w.nodeId,
+        shards: [w.shard],
+        starts: `[${startRow(w, w.newId())}]`,
+      };
       const outcomes = await Promise.all([w.store.flush(batch), other.flush(batch), w.store.flush(batch)]);
       expect(outcomes.map((answer) => answer.outcome).sort()).toEqual(["already", "already", "done"]);
     });
@@ -209,12 +232,31 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       ["an id without partition", (w) => ({ starts: `[${startRow(w, uuidv7(1_000, w.shard))}]` })],
       ["an id that is none", (w) => ({ starts: `[${startRow(w, "nobody")}]` })],
       ["an unknown status", (w, id) => ({ changes: `[${changeRow(w, id, { status: "LOST" as "RUNNING" })}]` })],
-      ["a step id on the instance that is too long", (w, id) => ({ changes: `[${changeRow(w, id, { currentStepId: "x".repeat(256) })}]` })],
-      ["an instant that no calendar has", (w, id) => ({ extras: extras({ timersArmed: [[w.shard, 1e300, id, "a"]] }) })],
-      ["a timer twice", (w, id) => ({ extras: extras({ timersArmed: [[w.shard, 5, id, "a"], [w.shard, 5, id, "a"]] }) })],
-      ["U+0000 in a transition", (w, id) => ({
-        transitions: `[${encodeTransition({ shard: w.shard, namespace: "default", instanceId: id }, { from: "RUNNING", to: "PAUSED", event: "e", data: nul })}]`,
-      })],
+      [
+        "a step id on the instance that is too long",
+        (w, id) => ({ changes: `[${changeRow(w, id, { currentStepId: "x".repeat(256) })}]` }),
+      ],
+      [
+        "an instant that no calendar has",
+        (w, id) => ({ extras: extras({ timersArmed: [[w.shard, 1e300, id, "a"]] }) }),
+      ],
+      [
+        "a timer twice",
+        (w, id) => ({
+          extras: extras({
+            timersArmed: [
+              [w.shard, 5, id, "a"],
+              [w.shard, 5, id, "a"],
+            ],
+          }),
+        }),
+      ],
+      [
+        "U+0000 in a transition",
+        (w, id) => ({
+          transitions: `[${encodeTransition({ shard: w.shard, namespace: "default", instanceId: id }, { from: "RUNNING", to: "PAUSED", event: "e", data: nul })}]`,
+        }),
+      ],
       ["text that is no JSON", () => ({ changes: "[nonsense" })],
     ];
     test.each(refused)("with %s are refused as data, and nothing of them is written", async (_what, parts) => {
@@ -234,7 +276,7 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
   describe(`${name}: rows`, () => {
     test("of an instance come back as they were written", async () => {
       const w = await writer();
-      const input = { text: "ü € 😀 \\u0000 \"", list: [1, 2.5, -0.001, 1e21, null, true], __proto__x: {} };
+      const input = { text: 'ü € 😀 \\u0000 "', list: [1, 2.5, -0.001, 1e21, null, true], __proto__x: {} };
       const id = await started(w, JSON.stringify(input));
       expect(await one(w, id)).toMatchObject({
         shard: w.shard,
@@ -265,7 +307,16 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const w = await writer();
       const id = await started(w);
       const entries: JournalEntry[] = [
-        { seq: 1, path: "a", stepId: "a", type: "TASK", attempt: 1, status: "RUNNING", input: { n: 1 }, startedAt: 1_800_000_000_001 },
+        {
+          seq: 1,
+          path: "a",
+          stepId: "a",
+          type: "TASK",
+          attempt: 1,
+          status: "RUNNING",
+          input: { n: 1 },
+          startedAt: 1_800_000_000_001,
+        },
         {
           seq: 2,
           path: "a",
@@ -274,25 +325,47 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
           attempt: 1,
           status: "FAILED",
           input: { n: 1 },
-          error: { code: "E", category: "UNKNOWN", message: "m", retriable: true, timestamp: "2027-01-01T00:00:00.000Z" },
+          error: {
+            code: "E",
+            category: "UNKNOWN",
+            message: "m",
+            retriable: true,
+            timestamp: "2027-01-01T00:00:00.000Z",
+          },
           startedAt: 1_800_000_000_001,
           completedAt: 1_800_000_000_999,
           outcome: { retryAt: 1_800_000_001_999 },
         },
-        { seq: 3, path: "a#2", stepId: "a", type: "DECISION", attempt: 1, status: "COMPLETED", output: null, startedAt: 1, completedAt: 2 },
+        {
+          seq: 3,
+          path: "a#2",
+          stepId: "a",
+          type: "DECISION",
+          attempt: 1,
+          status: "COMPLETED",
+          output: null,
+          startedAt: 1,
+          completedAt: 2,
+        },
       ];
       const steps = `[${[entries[2]!, entries[0]!, entries[1]!].map((entry) => stepRow(w, id, entry)).join(",")}]`;
       await w.flush({ steps });
       expect((await one(w, id))?.entries).toEqual(entries);
       await w.flush({ changes: `[${changeRow(w, id, { state: { text: '{"format":1}', seq: 2 } })}]` });
       expect(await one(w, id)).toMatchObject({ state: { format: 1 }, stateSeq: 2, entries: [{ seq: 3 }] });
-      expect((await w.store.statuses([{ shard: w.shard, id }])).get(id)).toEqual({ status: "RUNNING", version: 2, lastSeq: 3 });
+      expect((await w.store.statuses([{ shard: w.shard, id }])).get(id)).toEqual({
+        status: "RUNNING",
+        version: 2,
+        lastSeq: 3,
+      });
     });
 
     test("that are null are absent, but the output of what is completed is null", async () => {
       const w = await writer();
       const id = await started(w);
-      await w.flush({ steps: `[${stepRow(w, id, { input: null, output: null })},${stepRow(w, id, { seq: 2, status: "FAILED", output: null })}]` });
+      await w.flush({
+        steps: `[${stepRow(w, id, { input: null, output: null })},${stepRow(w, id, { seq: 2, status: "FAILED", output: null })}]`,
+      });
       const [completed, failed] = (await one(w, id))!.entries;
       expect(completed).toMatchObject({ output: null });
       expect(completed).not.toHaveProperty("input");
@@ -303,9 +376,20 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const w = await writer();
       const id = await started(w);
       const error = { code: "E", category: "UNKNOWN", message: "m", retriable: false, timestamp: "t" };
-      await w.flush({ changes: `[${changeRow(w, id, { output: "7", error: JSON.stringify(error), completedAt: 1_800_000_000_500, state: { text: "{}", seq: 4 } })}]` });
+      await w.flush({
+        changes: `[${changeRow(w, id, { output: "7", error: JSON.stringify(error), completedAt: 1_800_000_000_500, state: { text: "{}", seq: 4 } })}]`,
+      });
       await w.flush({ changes: `[${changeRow(w, id, { status: "FAILED", ready: false })}]` });
-      expect(await one(w, id)).toMatchObject({ status: "FAILED", ready: false, output: 7, error, completedAt: 1_800_000_000_500, state: {}, stateSeq: 4, version: 3 });
+      expect(await one(w, id)).toMatchObject({
+        status: "FAILED",
+        ready: false,
+        output: 7,
+        error,
+        completedAt: 1_800_000_000_500,
+        state: {},
+        stateSeq: 4,
+        version: 3,
+      });
     });
 
     test("of an instance that does not exist change nothing", async () => {
@@ -331,7 +415,8 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       await w.flush({
         changes: `[${changeRow(w, waits, { ready: false, awaitingTaskId: "t" })},${changeRow(w, other, { ready: false, awaitingTaskId: "u" })}]`,
       });
-      const found = (taskIds: string[], shard = w.shard) => w.store.awaitingTasks({ shards: [shard], taskIds, limit: 10 });
+      const found = (taskIds: string[], shard = w.shard) =>
+        w.store.awaitingTasks({ shards: [shard], taskIds, limit: 10 });
       expect(await found(["t", "x"])).toEqual([{ shard: w.shard, id: waits }]);
       expect(await found(["t"], (w.shard + 1) % shards)).toEqual([]);
       await w.flush({ changes: `[${changeRow(w, waits, { ready: true })}]` });
@@ -346,7 +431,10 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       await w.store.savePayload({ shard: w.shard, id: payloadId, instanceId: id, body: JSON.stringify(body) });
       await w.store.savePayload({ shard: w.shard, id: payloadId, instanceId: id, body: "0" });
       const reference = JSON.stringify({ $payload: payloadId });
-      await w.flush({ starts: `[${startRow(w, id, reference)}]`, extras: extras({ payloadsClaimed: [[w.shard, payloadId]] }) });
+      await w.flush({
+        starts: `[${startRow(w, id, reference)}]`,
+        extras: extras({ payloadsClaimed: [[w.shard, payloadId]] }),
+      });
       await w.flush({ steps: `[${stepRow(w, id, { output: { $payload: payloadId } })}]` });
       const stored = (await one(w, id))!;
       expect(stored).toMatchObject({ input: body, entries: [{ output: body }] });
@@ -369,13 +457,24 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const rows = [30, 10, 20, 40].map((dueAt) => [w.shard, dueAt, id, `k${dueAt}`]);
       await w.flush({ extras: extras({ timersArmed: rows }) });
       const due = async (until: number, floor = 0, limitPerShard = 10) =>
-        (await w.store.timers({ shards: [{ shard: w.shard, floor }], until, limitPerShard })).map((timer) => timer.dueAt);
+        (await w.store.timers({ shards: [{ shard: w.shard, floor }], until, limitPerShard })).map(
+          (timer) => timer.dueAt,
+        );
       expect(await due(30)).toEqual([10, 20]);
       expect(await due(31, 20)).toEqual([20, 30]);
       expect(await due(100, 0, 3)).toEqual([10, 20, 30]);
-      await w.flush({ extras: extras({ timersCleared: [[w.shard, 10, id, "k10"], [w.shard, 99, id, "none"]] }) });
+      await w.flush({
+        extras: extras({
+          timersCleared: [
+            [w.shard, 10, id, "k10"],
+            [w.shard, 99, id, "none"],
+          ],
+        }),
+      });
       expect(await due(100)).toEqual([20, 30, 40]);
-      await w.flush({ extras: extras({ timersArmed: [[w.shard, 5, id, "x"]], timersCleared: [[w.shard, 5, id, "x"]] }) });
+      await w.flush({
+        extras: extras({ timersArmed: [[w.shard, 5, id, "x"]], timersCleared: [[w.shard, 5, id, "x"]] }),
+      });
       expect(await due(10)).toEqual([]);
     });
 
@@ -386,8 +485,12 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       await w.flush({ extras: extras({ timersArmed: instants.map((dueAt) => [w.shard, dueAt, id, "k"]) }) });
       const read = await w.store.timers({ shards: [{ shard: w.shard, floor: 0 }], until: 2e12, limitPerShard: 500 });
       expect(read.map((timer) => timer.dueAt)).toEqual(instants);
-      await w.flush({ extras: extras({ timersCleared: read.map((timer) => [timer.shard, timer.dueAt, timer.instanceId, timer.key]) }) });
-      expect(await w.store.timers({ shards: [{ shard: w.shard, floor: 0 }], until: 2e12, limitPerShard: 1 })).toEqual([]);
+      await w.flush({
+        extras: extras({ timersCleared: read.map((timer) => [timer.shard, timer.dueAt, timer.instanceId, timer.key]) }),
+      });
+      expect(await w.store.timers({ shards: [{ shard: w.shard, floor: 0 }], until: 2e12, limitPerShard: 1 })).toEqual(
+        [],
+      );
     });
 
     test("a wait is one row for a path, opened once", async () => {
@@ -396,28 +499,48 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const opened = extras({ waitsOpened: [[w.shard, id, "w", "default", "go", null, null, "w", null]] });
       await w.flush({ extras: opened });
       expect(await refusal(w.flush({ extras: opened }))).toBe("data");
-      expect((await w.flush({ seq: w.seq, extras: extras({ waitsEnded: [[w.shard, id, "w", "fulfilled", null]] }) })).outcome).toBe("done");
+      expect(
+        (await w.flush({ seq: w.seq, extras: extras({ waitsEnded: [[w.shard, id, "w", "fulfilled", null]] }) }))
+          .outcome,
+      ).toBe("done");
     });
 
     test("inbox rows are read in the order of their ids until they are consumed", async () => {
       const w = await writer();
       const id = await started(w);
       await w.store.post([1, 2, 3].map((n) => ({ shard: w.shard, kind: "SIGNAL", instanceId: id, fact: { n } })));
-      const read = (floor = 0, limitPerShard = 10) => w.store.inbox({ shards: [{ shard: w.shard, floor }], limitPerShard });
+      const read = (floor = 0, limitPerShard = 10) =>
+        w.store.inbox({ shards: [{ shard: w.shard, floor }], limitPerShard });
       const rows = await read();
-      expect(rows.map((row) => [row.shard, row.kind, row.instanceId, row.fact])).toEqual([1, 2, 3].map((n) => [w.shard, "SIGNAL", id, { n }]));
+      expect(rows.map((row) => [row.shard, row.kind, row.instanceId, row.fact])).toEqual(
+        [1, 2, 3].map((n) => [w.shard, "SIGNAL", id, { n }]),
+      );
       expect((await read(rows[0]!.id)).map((row) => row.id)).toEqual([rows[1]!.id, rows[2]!.id]);
       expect(await read(0, 1)).toHaveLength(1);
-      await w.flush({ extras: extras({ inboxConsumed: [[w.shard, rows[1]!.id], [w.shard, rows[1]!.id]] }) });
+      await w.flush({
+        extras: extras({
+          inboxConsumed: [
+            [w.shard, rows[1]!.id],
+            [w.shard, rows[1]!.id],
+          ],
+        }),
+      });
       expect((await read()).map((row) => row.id)).toEqual([rows[0]!.id, rows[2]!.id]);
     });
 
     test("facts that cannot be stored are refused, all of the call", async () => {
       const w = await writer();
-      const rows = ["fine", "\u0000"].map((text) => ({ shard: w.shard, kind: "SIGNAL", instanceId: w.newId(), fact: { text } }));
+      const rows = ["fine", "\u0000"].map((text) => ({
+        shard: w.shard,
+        kind: "SIGNAL",
+        instanceId: w.newId(),
+        fact: { text },
+      }));
       expect(await refusal(w.store.post(rows))).toBe("data");
       expect(await w.store.inbox({ shards: [{ shard: w.shard, floor: 0 }], limitPerShard: 10 })).toEqual([]);
-      expect(await refusal(w.store.savePayload({ shard: w.shard, id: w.newId(), instanceId: w.newId(), body: '"\\u0000"' }))).toBe("data");
+      expect(
+        await refusal(w.store.savePayload({ shard: w.shard, id: w.newId(), instanceId: w.newId(), body: '"\\u0000"' })),
+      ).toBe("data");
     });
   });
 
@@ -427,7 +550,13 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const born = birth(w, { correlationId: "c", startedBy: "me", input: { n: 1 } });
       const [answer] = await w.store.accept([born]);
       expect(answer).toMatchObject({ outcome: "created", shard: w.shard });
-      expect(await one(w, born.id)).toMatchObject({ status: "CREATED", ready: false, input: { n: 1 }, correlationId: "c", startedBy: "me" });
+      expect(await one(w, born.id)).toMatchObject({
+        status: "CREATED",
+        ready: false,
+        input: { n: 1 },
+        correlationId: "c",
+        startedBy: "me",
+      });
       expect(await w.store.readyInstances({ shard: w.shard, after: null, limit: 10 })).toEqual([]);
       const [row] = await w.store.inbox({ shards: [{ shard: w.shard, floor: 0 }], limitPerShard: 10 });
       expect(row).toMatchObject({ kind: "START", instanceId: born.id });
@@ -576,7 +705,15 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       expect(await w.store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
       const beats = () => w.store.beat({ nodeId: w.nodeId, leaseMs: 60_000, draining: false });
       expect(await beats()).toBe(false);
-      await w.store.register({ nodeId: w.nodeId, name: "n", version: "1", leaseMs: 60_000, roles: ["engine"], tasks: [], endpoints: {} });
+      await w.store.register({
+        nodeId: w.nodeId,
+        name: "n",
+        version: "1",
+        leaseMs: 60_000,
+        roles: ["engine"],
+        tasks: [],
+        endpoints: {},
+      });
       expect(await beats()).toBe(true);
     });
 
@@ -586,7 +723,9 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       const { beat } = (await w.store.cluster()).nodes.find((row) => row.nodeId === w.nodeId)!;
       const rescuer = await open();
       const flushes = Promise.all(
-        Array.from({ length: 20 }, () => w.flush({ changes: `[${changeRow(w, id, {})}]` }).then((answer) => answer.outcome)),
+        Array.from({ length: 20 }, () =>
+          w.flush({ changes: `[${changeRow(w, id, {})}]` }).then((answer) => answer.outcome),
+        ),
       );
       await rescuer.closeLanes({ nodeId: w.nodeId, beat });
       const version = (await one(w, id))!.version;
@@ -612,17 +751,49 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       expect(await store.acquire({ shard, laneId: await lane(store, nodeId), nodeId })).toMatchObject({ takeovers: 0 });
     });
 
-    test("what is being folded is told to the next owner", async () => {
-      const w = await writer();
-      const instanceId = w.newId();
-      await w.store.noteFolding({ shard: w.shard, instanceId });
-      await w.store.abandonLane(w.laneId);
-      const nodeId = await node(w.store);
-      const laneId = await lane(w.store, nodeId);
-      expect(await w.store.acquire({ shard: w.shard, laneId, nodeId })).toMatchObject({ folding: instanceId });
-      await w.store.noteFolding({ shard: w.shard, instanceId: null });
-      await w.store.abandonLane(laneId);
-      expect(await w.store.acquire({ shard: w.shard, laneId: await lane(w.store, nodeId), nodeId })).toMatchObject({ folding: null });
+    describe("an instance that is folded alone", () => {
+      /** Owners that note what they fold, one after the other, and die of it; what the next is told. */
+      async function toldAfter(notes: (string | null)[][]): Promise<string | null> {
+        const store = await open();
+        const shard = nextShard();
+        for (const own of notes) {
+          const w = await writer({ store, shard, leaseMs: 0 });
+          for (const instanceId of own) await store.noteFolding({ shard, laneId: w.laneId, instanceId });
+          const { beat } = (await store.cluster()).nodes.find((row) => row.nodeId === w.nodeId)!;
+          expect(await store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
+        }
+        const nodeId = await node(store);
+        const acquired = await store.acquire({ shard, laneId: await lane(store, nodeId), nodeId });
+        return acquired!.folding;
+      }
+      const one = uuidv7(1);
+      const other = uuidv7(2);
+
+      test("is named when two owners died while they folded it, and not after the first", async () => {
+        expect(await toldAfter([[one]])).toBe(null);
+        expect(await toldAfter([[one], [one]])).toBe(one);
+        expect(await toldAfter([[one], [], [one]])).toBe(one);
+      });
+
+      test("is not to blame when the next owner died of another, or after it had been folded", async () => {
+        expect(await toldAfter([[one], [other]])).toBe(null);
+        expect(await toldAfter([[one], [one, null], [one]])).toBe(null);
+        expect(await toldAfter([[one, null], [one]])).toBe(null);
+      });
+
+      test("is noted by the shard's owner only", async () => {
+        const store = await open();
+        const shard = nextShard();
+        const stranger = await lane(store, await node(store));
+        for (let deaths = 0; deaths < 2; deaths++) {
+          const w = await writer({ store, shard, leaseMs: 0 });
+          await store.noteFolding({ shard, laneId: stranger, instanceId: one });
+          const { beat } = (await store.cluster()).nodes.find((row) => row.nodeId === w.nodeId)!;
+          expect(await store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
+        }
+        const nodeId = await node(store);
+        expect(await store.acquire({ shard, laneId: stranger, nodeId })).toMatchObject({ folding: null });
+      });
     });
 
     test("the cluster shows each node's beat and each shard's owner", async () => {
@@ -633,7 +804,13 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       expect(row).toMatchObject({ beat: 1, draining: true, openLanes: 1, roles: ["engine"] });
       expect(row.expiresAt).toBeGreaterThan(now);
       expect(leases).toHaveLength(shards);
-      expect(leases[w.shard]).toEqual({ shard: w.shard, laneId: w.laneId, nodeId: w.nodeId, laneOpen: true, epoch: w.epoch });
+      expect(leases[w.shard]).toEqual({
+        shard: w.shard,
+        laneId: w.laneId,
+        nodeId: w.nodeId,
+        laneOpen: true,
+        epoch: w.epoch,
+      });
       await w.store.deregister(w.nodeId);
       expect((await w.store.cluster()).nodes.find((each) => each.nodeId === w.nodeId)!.expiresAt).toBeLessThanOrEqual(
         (await w.store.cluster()).now,
@@ -661,4 +838,3 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
     expect(heard.find((each) => each.instances !== undefined)).toEqual(hint);
   });
 }
-

@@ -6,9 +6,9 @@
  * happens to the state can change it. Instants are milliseconds since 1970 by the store's clock, which is the only one.
  */
 
-import type { ErrorInfo } from "../task.ts";
 import type { Json } from "../machine/definition.ts";
 import type { Cancellation, InstanceStatus, JournalEntry } from "../machine/state.ts";
+import type { ErrorInfo } from "../task.ts";
 
 /** Everything that one lane writes in one transaction. Absent parts write nothing. The layouts are in `rows.ts`. */
 export interface FlushBatch {
@@ -88,7 +88,7 @@ export interface Acquired {
   epoch: number;
   /** Takeovers from dead nodes within the last minute; 0 after an orderly release. */
   takeovers: number;
-  /** The instance that the last owner was folding when it died. */
+  /** The instance that the last owner was folding when it died, if another owner had died while folding it too. */
   folding: string | null;
 }
 
@@ -190,7 +190,7 @@ export interface Store {
   /** Undefined when the shard is not free or somebody else is at it. */
   acquire(what: { shard: number; laneId: string; nodeId: string }): Promise<Acquired | undefined>;
   /** Notes which instance is being folded, so that one that kills its node is found. */
-  noteFolding(what: { shard: number; instanceId: string | null }): Promise<void>;
+  noteFolding(what: { shard: number; laneId: string; instanceId: string | null }): Promise<void>;
 
   flush(batch: FlushBatch): Promise<FlushAnswer>;
 
@@ -200,7 +200,11 @@ export interface Store {
   /** Ids of instances with a step that waits for a handler of one of these tasks. */
   awaitingTasks(what: { shards: number[]; taskIds: string[]; limit: number }): Promise<{ shard: number; id: string }[]>;
   /** Timers with `floor <= dueAt < until`, at most `limitPerShard` of each shard, soonest first within a shard. */
-  timers(what: { shards: { shard: number; floor: number }[]; until: number; limitPerShard: number }): Promise<TimerRow[]>;
+  timers(what: {
+    shards: { shard: number; floor: number }[];
+    until: number;
+    limitPerShard: number;
+  }): Promise<TimerRow[]>;
   /** Rows with `id > floor`, at most `limitPerShard` of each shard, in the order of their ids within a shard. */
   inbox(what: { shards: { shard: number; floor: number }[]; limitPerShard: number }): Promise<InboxRow[]>;
 
@@ -211,7 +215,9 @@ export interface Store {
   payloads(ids: { shard: number; id: string }[]): Promise<Map<string, Json>>;
 
   /** Statuses of those instances that exist. */
-  statuses(ids: { shard: number; id: string }[]): Promise<Map<string, { status: InstanceStatus; version: number; lastSeq: number }>>;
+  statuses(
+    ids: { shard: number; id: string }[],
+  ): Promise<Map<string, { status: InstanceStatus; version: number; lastSeq: number }>>;
 
   /** Tells other nodes where to look; may be lost. */
   hint(hint: Hint): Promise<void>;

@@ -24,8 +24,8 @@ import {
   type Hint,
   type InboxRow,
   type Store,
-  StoreError,
   type StoredInstance,
+  StoreError,
   type TimerRow,
 } from "./contract.ts";
 
@@ -146,8 +146,8 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       return rows[0];
     },
 
-    async noteFolding({ shard, instanceId }) {
-      await guard(() => database.execute(lanes.noteFolding, [shard, instanceId]));
+    async noteFolding({ shard, laneId, instanceId }) {
+      await guard(() => database.execute(lanes.noteFolding, [shard, laneId, instanceId]));
     },
 
     async flush(batch) {
@@ -221,7 +221,10 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       if (ids.length === 0) return new Map();
       const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
       const rows = await guard(() =>
-        database.query<{ id: string; status: InstanceStatus; version: number; lastSeq: number }>(work.readStatuses, values),
+        database.query<{ id: string; status: InstanceStatus; version: number; lastSeq: number }>(
+          work.readStatuses,
+          values,
+        ),
       );
       return new Map(rows.map(({ id, ...rest }) => [id, rest]));
     },
@@ -259,10 +262,13 @@ async function acceptAll(database: Database, births: BirthRow[]): Promise<BirthA
       `${JSON.stringify([b.shard, b.id, b.namespace, b.definitionId, b.workflowId, b.priority, b.correlationId ?? null, b.startedBy ?? null, null]).slice(0, -1)},${b.inputText},${JSON.stringify([b.key ?? null, b.keyShard, b.requestHash, b.revision ?? null, b.payloadIds]).slice(1)}`,
   );
   const heads = births.filter((b) => b.revision !== undefined).map((b) => [b.namespace, b.workflowId, b.revision]);
-  const answers = await database.query<{ instanceId: string; outcome: string; shard: number; inboxId: number; at: number }>(
-    work.acceptStarts,
-    [`[${rows.join(",")}]`, heads.length === 0 ? null : JSON.stringify(heads)],
-  );
+  const answers = await database.query<{
+    instanceId: string;
+    outcome: string;
+    shard: number;
+    inboxId: number;
+    at: number;
+  }>(work.acceptStarts, [`[${rows.join(",")}]`, heads.length === 0 ? null : JSON.stringify(heads)]);
   const byId = new Map(answers.map((answer) => [answer.instanceId, answer]));
   const taken = births.filter((b) => byId.get(b.id)?.outcome === "exists");
   const firsts = taken.length === 0 ? new Map<string, BirthAnswer>() : await readFirsts(database, taken);
@@ -318,7 +324,15 @@ export async function withPayloads(store: Store, raw: RawInstance): Promise<Stor
 /** Columns in the order of `entriesColumn`; SQL null is absent. */
 function toEntry(row: unknown[]): JournalEntry {
   const [seq, path, stepId, type, attempt, status, input, output, error, outcome, startedAt, completedAt] = row;
-  const entry = { seq, path, stepId, type, attempt, status, startedAt: Math.round(startedAt as number) } as JournalEntry;
+  const entry = {
+    seq,
+    path,
+    stepId,
+    type,
+    attempt,
+    status,
+    startedAt: Math.round(startedAt as number),
+  } as JournalEntry;
   if (input !== null) entry.input = input as Json;
   if (output !== null || status === "COMPLETED") entry.output = output as Json;
   if (error !== null) entry.error = error as JournalEntry["error"] & object;

@@ -74,7 +74,10 @@ export function encodeStep(
   },${entry.outcome === undefined ? "null" : encode(entry.outcome)},${entry.startedAt},${entry.completedAt ?? "null"},${owner.epoch}]`;
 }
 
-export function encodeTransition(owner: { shard: number; namespace: string; instanceId: string }, change: StatusChange): string {
+export function encodeTransition(
+  owner: { shard: number; namespace: string; instanceId: string },
+  change: StatusChange,
+): string {
   return `[${owner.shard},${text(owner.namespace)},"${owner.instanceId}",${text(change.from)},"${change.to}","${change.event}",${
     change.data === undefined ? "null" : JSON.stringify(change.data)
   }]`;

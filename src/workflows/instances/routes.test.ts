@@ -30,7 +30,13 @@ beforeAll(async () => {
     version: "1.0.0",
     inputSchema: { type: "object", required: ["n"], properties: { n: { type: "integer", minimum: 1 } } },
     steps: [
-      { stepId: "first", type: "TASK", taskId: "echo", input: { n: "${input.n * 2}" }, transitions: { default: "second" } },
+      {
+        stepId: "first",
+        type: "TASK",
+        taskId: "echo",
+        input: { n: "${input.n * 2}" },
+        transitions: { default: "second" },
+      },
       { stepId: "second", type: "TASK", taskId: "transform", input: { expression: "steps.first.output.n + 1" } },
     ],
   });
@@ -73,7 +79,9 @@ async function untilItIs(status: string, id: string) {
 
 describe("a start", () => {
   test("answers 201 with the instance's id, its version and a place to look", async () => {
-    const { status, headers, body } = await program.call("POST", path, { body: { definitionId: "double", input: { n: 1 } } });
+    const { status, headers, body } = await program.call("POST", path, {
+      body: { definitionId: "double", input: { n: 1 } },
+    });
     expect(status).toBe(201);
     expect(Object.keys(body).sort()).toEqual(["definitionId", "instanceId", "startedAt", "status"]);
     expect(headers.get("location")).toBe(`${path}/${body.instanceId}`);
@@ -84,13 +92,21 @@ describe("a start", () => {
       body: { definitionId: "double", input: { n: 20 }, correlationId: "c-1" },
     });
     expect(status).toBe(201);
-    expect(body).toMatchObject({ status: "COMPLETED", output: 41, workflowId: "double", correlationId: "c-1", correlation_id: "c-1" });
+    expect(body).toMatchObject({
+      status: "COMPLETED",
+      output: 41,
+      workflowId: "double",
+      correlationId: "c-1",
+      correlation_id: "c-1",
+    });
     expect(body.id).toBe(body.instanceId);
     expect(body.completedAt).toBeDefined();
   });
 
   test("with a wait that is too short answers as without one", async () => {
-    const { status, body } = await program.call("POST", `${path}?wait=20`, { body: { definitionId: "paid", input: {} } });
+    const { status, body } = await program.call("POST", `${path}?wait=20`, {
+      body: { definitionId: "paid", input: {} },
+    });
     expect(status).toBe(201);
     expect(body.completedAt).toBeUndefined();
     expect(["RUNNING", "WAITING_FOR_EVENT"]).toContain(body.status);
@@ -189,7 +205,10 @@ describe("an instance", () => {
     const id = await start("paid", { order: 1 });
     await untilItIs("WAITING_FOR_EVENT", id);
     const { body } = await program.call("GET", `${path}/${id}`);
-    expect(body.state.waitingForEvent).toMatchObject({ eventPattern: "payment.*", eventCondition: "event.payload.amount > 10" });
+    expect(body.state.waitingForEvent).toMatchObject({
+      eventPattern: "payment.*",
+      eventCondition: "event.payload.amount > 10",
+    });
     expect(body.currentStepId).toBe("pay");
     expect(body.state.currentStepId).toBe("pay");
   });
@@ -217,7 +236,9 @@ describe("a signal", () => {
   test("fulfils the wait whose condition it meets, and no other", async () => {
     const id = await start("paid", {});
     await untilItIs("WAITING_FOR_EVENT", id);
-    const small = await program.call("POST", `${path}/${id}/signal`, { body: { type: "payment.card", payload: { amount: 1 } } });
+    const small = await program.call("POST", `${path}/${id}/signal`, {
+      body: { type: "payment.card", payload: { amount: 1 } },
+    });
     expect(small.status).toBe(202);
     expect(small.body.signalId).toBeTypeOf("string");
     await program.call("POST", `${path}/${id}/signal`, { body: { type: "payment.card", payload: { amount: 11 } } });
@@ -297,7 +318,8 @@ describe("a list", () => {
   });
 
   test("is narrowed by status, definition, correlation and time", async () => {
-    const count = async (query: string) => (await program.call("GET", `${path}?${query}`, { namespace })).body.items.length;
+    const count = async (query: string) =>
+      (await program.call("GET", `${path}?${query}`, { namespace })).body.items.length;
     expect(await count("status=COMPLETED")).toBe(7);
     expect(await count("status=FAILED,RUNNING")).toBe(0);
     expect(await count("status=COMPLETED,FAILED&correlationId=odd")).toBe(3);
@@ -327,7 +349,9 @@ describe("a history", () => {
       body: { definitionId: "double", input: { n: 2 } },
     });
     const first = await program.call("GET", `${path}/${started.instanceId}/history?limit=1`);
-    expect(first.body.items).toMatchObject([{ seq: 1, stepId: "first", type: "TASK", attempt: 1, status: "COMPLETED" }]);
+    expect(first.body.items).toMatchObject([
+      { seq: 1, stepId: "first", type: "TASK", attempt: 1, status: "COMPLETED" },
+    ]);
     const next = await program.call("GET", `${path}/${started.instanceId}/history?cursor=${first.body.nextCursor}`);
     expect(next.body).toMatchObject({ items: [{ seq: 2, stepId: "second", output: 5 }], nextCursor: null });
     expect(next.body.items[0]?.nodeId).toBe(program.app.engine.nodeId);
@@ -350,7 +374,9 @@ describe("a stream", () => {
   }
 
   async function* follow(id: string, headers: Record<string, string> = {}): AsyncGenerator<Seen> {
-    const response = await fetch(`${program.url}${path}/${id}/stream`, { headers: { "x-api-key": testKey, ...headers } });
+    const response = await fetch(`${program.url}${path}/${id}/stream`, {
+      headers: { "x-api-key": testKey, ...headers },
+    });
     expect(response.headers.get("content-type")).toContain("text/event-stream");
     const events = response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
     for await (const { event, id: eventId, data } of events) yield { event, id: eventId, data: JSON.parse(data) };

@@ -9,7 +9,18 @@ import type { Json } from "../../machine/definition.ts";
 import { instanceStatuses, type JournalEntry, type StepStatus } from "../../machine/state.ts";
 import { type FlushAnswer, type FlushBatch, StoreError } from "../contract.ts";
 import * as check from "./refusals.ts";
-import { type InstanceRow, isLaneOpen, requirePartition, rowKey, shardEntity, type StepRow, type Tables, timerKey, waitKey, type WaitRow } from "./tables.ts";
+import {
+  type InstanceRow,
+  isLaneOpen,
+  requirePartition,
+  rowKey,
+  type StepRow,
+  shardEntity,
+  type Tables,
+  timerKey,
+  type WaitRow,
+  waitKey,
+} from "./tables.ts";
 
 const stepStatuses: StepStatus[] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED", "CANCELLED"];
 const waitStatuses: WaitRow["status"][] = ["active", "fulfilled", "expired", "cancelled"];
@@ -38,7 +49,8 @@ export function flush(tables: Tables, batch: FlushBatch): FlushAnswer {
   const named = new Set(batch.shards);
   const own = (shard: Json | undefined): number => {
     const number = check.smallint(shard);
-    if (!named.has(number)) throw new StoreError(`a row of shard ${number} in a batch that does not name it`, { fault: "defect" });
+    if (!named.has(number))
+      throw new StoreError(`a row of shard ${number} in a batch that does not name it`, { fault: "defect" });
     return number;
   };
   const writes: (() => void)[] = [
@@ -136,7 +148,12 @@ function changeInstances(tables: Tables, rows: Json[][], own: Own): (() => void)
   });
 }
 
-function insertSteps(tables: Tables, batch: FlushBatch, rows: Json[][], { own, at }: { own: Own; at: number }): (() => void)[] {
+function insertSteps(
+  tables: Tables,
+  batch: FlushBatch,
+  rows: Json[][],
+  { own, at }: { own: Own; at: number },
+): (() => void)[] {
   const fresh = new Set<string>();
   return rows.map((row) => {
     const instanceId = check.uuid(row[1]);
@@ -268,13 +285,17 @@ function openWaits(tables: Tables, rows: Json[][], own: Own): (() => void)[] {
     check.varchar(check.text(row[7]), 255);
     check.varchar(check.optionalText(row[8]), 255);
     const key = waitKey(wait.shard, wait.instanceId, wait.path);
-    if (tables.waits.has(key) || fresh.has(key)) check.refuse("duplicate key value: workflow_event_subscriptions (23505)");
+    if (tables.waits.has(key) || fresh.has(key))
+      check.refuse("duplicate key value: workflow_event_subscriptions (23505)");
     fresh.add(key);
     return () => tables.waits.set(key, wait);
   });
 }
 
-function releaseShard(tables: Tables, { shard, laneId, nodeId }: { shard: number; laneId: string; nodeId: string }): void {
+function releaseShard(
+  tables: Tables,
+  { shard, laneId, nodeId }: { shard: number; laneId: string; nodeId: string },
+): void {
   const lease = tables.leases[shard]!;
   if (lease.laneId === laneId) {
     lease.laneId = null;

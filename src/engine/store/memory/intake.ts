@@ -7,7 +7,8 @@ import { keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";
 /** All or none, as one transaction; a batch that meets a key of another open transaction is answered one by one. */
 export function accept(tables: Tables, births: BirthRow[]): BirthAnswer[] {
   const heads = births.filter((birth) => birth.revision !== undefined);
-  if (heads.some((head) => tables.isStale({ ...head, revision: head.revision! }))) return births.map(() => ({ outcome: "stale" }));
+  if (heads.some((head) => tables.isStale({ ...head, revision: head.revision! })))
+    return births.map(() => ({ outcome: "stale" }));
   for (const birth of births) refuseBirth(tables, birth);
   return births.map((birth) => acceptOne(tables, birth));
 }
@@ -22,7 +23,8 @@ function refuseBirth(tables: Tables, birth: BirthRow): void {
   for (const text of [birth.workflowId, birth.correlationId, birth.startedBy, birth.key]) {
     if (text !== undefined) check.varchar(text, 255);
   }
-  if (tables.instances.has(rowKey(birth.shard, birth.id))) check.refuse("duplicate key value: workflow_instances (23505)");
+  if (tables.instances.has(rowKey(birth.shard, birth.id)))
+    check.refuse("duplicate key value: workflow_instances (23505)");
 }
 
 function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
@@ -98,7 +100,10 @@ export function post(
   });
 }
 
-export function savePayload(tables: Tables, payload: { shard: number; id: string; instanceId: string; body: string }): void {
+export function savePayload(
+  tables: Tables,
+  payload: { shard: number; id: string; instanceId: string; body: string },
+): void {
   check.parseJson(payload.body);
   const key = rowKey(payload.shard, check.uuid(payload.id));
   if (tables.payloads.has(key)) return;

@@ -102,7 +102,8 @@ export function acquire(
   const now = tables.now();
   const takenOver = lease.laneId !== null;
   if (!takenOver) lease.takeovers = 0;
-  else if (lease.takenOverAt !== null && lease.takenOverAt > now - minuteMs) lease.takeovers = Math.min(lease.takeovers + 1, 1000);
+  else if (lease.takenOverAt !== null && lease.takenOverAt > now - minuteMs)
+    lease.takeovers = Math.min(lease.takeovers + 1, 1000);
   else lease.takeovers = 1;
   lease.takenOverAt = takenOver ? now : null;
   lease.laneId = laneId;
@@ -116,17 +117,34 @@ export function acquire(
     event: takenOver ? "taken_over" : "acquired",
     data: { node: nodeId, lane: laneId, epoch: lease.epoch },
   });
-  return { epoch: lease.epoch, takeovers: lease.takeovers, folding: lease.folding };
+  const { folding, suspect } = lease;
+  lease.suspect = takenOver ? (folding ?? suspect) : null;
+  lease.folding = null;
+  const guilty = takenOver && folding === suspect ? folding : null;
+  return { epoch: lease.epoch, takeovers: lease.takeovers, folding: guilty };
 }
 
-export function noteFolding(tables: Tables, { shard, instanceId }: { shard: number; instanceId: string | null }): void {
+export function noteFolding(
+  tables: Tables,
+  { shard, laneId, instanceId }: { shard: number; laneId: string; instanceId: string | null },
+): void {
   const lease = tables.leases[shard];
-  if (lease !== undefined) lease.folding = instanceId;
+  if (lease === undefined || lease.laneId !== laneId) return;
+  if (instanceId === null && lease.folding === lease.suspect) lease.suspect = null;
+  lease.folding = instanceId;
 }
 
 function note(
   tables: Tables,
-  change: { entity: "shard" | "node_registry"; id: string; shard?: number; from: string | null; to: string; event: string; data?: object },
+  change: {
+    entity: "shard" | "node_registry";
+    id: string;
+    shard?: number;
+    from: string | null;
+    to: string;
+    event: string;
+    data?: object;
+  },
 ): void {
   tables.transitions.push({
     shard: change.shard ?? 0,

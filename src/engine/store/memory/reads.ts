@@ -55,7 +55,10 @@ function toStored(tables: Tables, row: InstanceRow): StoredInstance {
       .sort((a, b) => a.seq - b.seq),
     references: new Map(),
   };
-  const found = payloads(tables, referencesIn(stored).map((id) => ({ shard: stored.shard, id })));
+  const found = payloads(
+    tables,
+    referencesIn(stored).map((id) => ({ shard: stored.shard, id })),
+  );
   for (const [id, value] of found) stored.references.set(value, id);
   return found.size === 0 ? stored : putInPlace(stored, found);
 }
@@ -69,7 +72,10 @@ export function awaitingTasks(
   { shards, taskIds, limit }: { shards: number[]; taskIds: string[]; limit: number },
 ): { shard: number; id: string }[] {
   return [...tables.instances.values()]
-    .filter((row) => !row.ready && shards.includes(row.shard) && row.awaitingTaskId !== null && taskIds.includes(row.awaitingTaskId))
+    .filter(
+      (row) =>
+        !row.ready && shards.includes(row.shard) && row.awaitingTaskId !== null && taskIds.includes(row.awaitingTaskId),
+    )
     .sort((a, b) => a.shard - b.shard || (a.id < b.id ? -1 : 1))
     .slice(0, limit)
     .map(({ shard, id }) => ({ shard, id }));
@@ -77,7 +83,11 @@ export function awaitingTasks(
 
 export function timers(
   tables: Tables,
-  { shards, until, limitPerShard }: { shards: { shard: number; floor: number }[]; until: number; limitPerShard: number },
+  {
+    shards,
+    until,
+    limitPerShard,
+  }: { shards: { shard: number; floor: number }[]; until: number; limitPerShard: number },
 ): TimerRow[] {
   const order = (row: TimerRow) => `${row.instanceId} ${row.key}`;
   return shards.flatMap(({ shard, floor }) =>

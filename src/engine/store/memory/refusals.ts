@@ -29,7 +29,8 @@ export function parseRows(text: string | undefined): Json[][] {
 }
 
 export function uuid(value: Json | undefined): string {
-  if (typeof value !== "string" || !isUuid(value)) refuse(`invalid input syntax for type uuid: ${JSON.stringify(value)} (22P02)`);
+  if (typeof value !== "string" || !isUuid(value))
+    refuse(`invalid input syntax for type uuid: ${JSON.stringify(value)} (22P02)`);
   return value.toLowerCase();
 }
 
@@ -52,7 +53,8 @@ export function varchar<T extends string | null>(value: T, length: number): T {
 
 export function integer(value: Json | undefined, limit: number): number {
   const number = Number(value);
-  if (value === null || value === undefined || !Number.isFinite(number)) refuse("invalid input syntax for type integer (22P02)");
+  if (value === null || value === undefined || !Number.isFinite(number))
+    refuse("invalid input syntax for type integer (22P02)");
   if (Math.abs(number) > limit) refuse("value out of range (22003)");
   return number;
 }
@@ -61,7 +63,7 @@ export const smallint = (value: Json | undefined): number => integer(value, 32_7
 export const int4 = (value: Json | undefined): number => integer(value, 2_147_483_647);
 
 /** The last instant that a timestamptz holds, in the year 294276. */
-const lastInstant = 9_224_318_015_999_999;
+const lastInstant = 9_224_318_015_000_000;
 
 export function instant(value: Json | undefined): number {
   if (typeof value !== "number") refuse("invalid input syntax for type double precision (22P02)");

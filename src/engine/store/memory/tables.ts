@@ -76,6 +76,7 @@ export interface LeaseTableRow {
   takeovers: number;
   takenOverAt: number | null;
   folding: string | null;
+  suspect: string | null;
 }
 
 export interface NodeTableRow {
@@ -141,7 +142,12 @@ export interface MemoryDatabaseOptions {
 const dayMs = 86_400_000;
 
 /** One database for all stores made on it. Partitions reach, as in the migration, from about a week ago to a week ahead. */
-export function createMemoryDatabase({ shards = 64, now, isStale = () => false, partitions }: MemoryDatabaseOptions): Tables {
+export function createMemoryDatabase({
+  shards = 64,
+  now,
+  isStale = () => false,
+  partitions,
+}: MemoryDatabaseOptions): Tables {
   return {
     shards,
     now,
@@ -165,6 +171,7 @@ export function createMemoryDatabase({ shards = 64, now, isStale = () => false, 
       takeovers: 0,
       takenOverAt: null,
       folding: null,
+      suspect: null,
     })),
     nodes: new Map(),
     listeners: new Set(),
@@ -182,7 +189,7 @@ export const keyKey = (row: { keyShard: number; namespace: string; workflowId: s
 export function requirePartition(tables: Tables, id: string): void {
   const at = uuidTimeMs(id);
   if (at < tables.partitions.from || at >= tables.partitions.until) {
-    refuse("no partition of relation \"workflow_instances\" found for row (23514)");
+    refuse('no partition of relation "workflow_instances" found for row (23514)');
   }
 }
 

@@ -1,7 +1,7 @@
 /** Old rows for the tests of retention: what a program that has run for months would have. */
 
-import type { Database, Db } from "../../foundation/database/index.ts";
-import { shardOf, slotOf, uuidv7 } from "../../foundation/ids.ts";
+import type { Database, Db } from "../../src/foundation/database/index.ts";
+import { shardOf, slotOf, uuidv7 } from "../../src/foundation/ids.ts";
 
 export const dayMs = 86_400_000;
 export const retentionMs = 30 * dayMs;
