@@ -5,6 +5,7 @@ import { arch, cpus, platform, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Recovery } from "./check/recovery.ts";
 import type { Rows } from "./check/rows.ts";
+import { isGivenUp } from "./check/run_laws.ts";
 import type { Blows } from "./storm/blows.ts";
 import type { Callers } from "./storm/callers.ts";
 
@@ -28,7 +29,8 @@ export interface Report {
   };
   drains: number;
   nodesAdded: number;
-  zombies: { stopped: number; continued: number };
+  /** `givenUp`: their lanes were closed before they went on. */
+  zombies: { stopped: number; continued: number; givenUp: number };
   nodesStarted: number;
   recovery: Recovery;
   answers: Record<string, number>;
@@ -74,6 +76,7 @@ export function reportOf(what: {
     zombies: {
       stopped: blows.zombies.length,
       continued: blows.zombies.filter(({ continuedAt }) => continuedAt !== undefined).length,
+      givenUp: blows.zombies.filter((zombie) => isGivenUp(rows, zombie)).length,
     },
     nodesStarted: crew.everyone.length,
     recovery,
@@ -106,7 +109,7 @@ export function toText(report: Report): string {
   const lines = [
     `${instances.accepted} of ${instances.planned} starts accepted, ${instances.unanswered} more without an answer; ${instances.inDatabase} instances (${list(instances.byStatus)}), ${report.journalRows} journal rows`,
     `${kills.total} kills (${list(kills.byTarget)}), ${kills.inFlush} inside a flush; of those flushes of dead nodes ${kills.struckFlushes.committed} were committed and ${kills.struckFlushes.lost} were not`,
-    `${report.drains} drains, ${report.nodesAdded} nodes added, ${report.zombies.stopped} stopped past their lease (${report.zombies.continued} continued), ${report.nodesStarted} nodes in all, ${instances.parked} instances parked`,
+    `${report.drains} drains, ${report.nodesAdded} nodes added, ${report.zombies.stopped} stopped past their lease (${report.zombies.givenUp} of them given up before they went on), ${report.nodesStarted} nodes in all, ${instances.parked} instances parked`,
     `standstill after a node's death: p50 ${recovery.node.p50Ms} ms, max ${recovery.node.maxMs} ms; after PostgreSQL's: p50 ${recovery.postgres.p50Ms} ms, max ${recovery.postgres.maxMs} ms`,
     `answers: ${list(report.answers)}`,
     `took ${Math.round(report.tookMs / 100) / 10} s, the last ${Math.round(report.settledMs / 100) / 10} s of it in peace`,

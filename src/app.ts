@@ -5,7 +5,6 @@
  *
  * What was started is stopped in the opposite order: HTTP drains first, PostgreSQL goes last.
  */
-import { readFileSync } from "node:fs";
 import { type AdminKey, createKeyCheck, ensureAdminKey } from "./auth/index.ts";
 import { addClusterRoutes, createNodeCleanup } from "./cluster/index.ts";
 import { createEngine, type Engine, retireOtherNodes } from "./engine/index.ts";
@@ -14,6 +13,7 @@ import { apiKeyOf, createHttpServer, type HttpServer } from "./foundation/http/i
 import type { Logger } from "./foundation/log.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./foundation/postgres/index.ts";
 import type { Settings } from "./foundation/settings.ts";
+import { version } from "./foundation/version.ts";
 import { createBuiltinTasks, createTaskRegistry, type TaskHandler } from "./tasks/index.ts";
 import {
   addDefinitionRoutes,
@@ -22,8 +22,6 @@ import {
   type Definitions,
   type Instances,
 } from "./workflows/index.ts";
-
-export const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
 
 export interface AppOptions {
   settings: Settings;
@@ -119,7 +117,6 @@ async function startEmbedded(what: { settings: Settings; log: Logger; ending: En
   const { settings, log, ending } = what;
   const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, log });
   ending.add("embedded PostgreSQL", () => embedded.stop());
-  embedded.onExit((how) => log.error({ how }, "the embedded PostgreSQL ended; it is started again"));
   return embedded;
 }
 

@@ -1,7 +1,5 @@
 /** The start of the program: the command line, and what `start` means. */
-import { openShop } from "../examples/orders/shop.ts";
-import { runExamples } from "../examples/run.ts";
-import { type App, startApp, version } from "./app.ts";
+import type { App } from "./app.ts";
 import {
   bar,
   type ProgramToStart,
@@ -13,7 +11,7 @@ import {
 } from "./cli/index.ts";
 import type { Logger } from "./foundation/log.ts";
 import type { Settings } from "./foundation/settings.ts";
-import { faceOf } from "./millrace.ts";
+import { version } from "./foundation/version.ts";
 
 /**
  * Runs until SIGINT or SIGTERM, then drains; a second signal ends at once. Gives the exit code.
@@ -26,6 +24,9 @@ const startProgram: ProgramToStart = async ({ settings, env, terminal, log }) =>
   const stop = stopSignal({ log, watchParent: env.npm_lifecycle_event !== undefined });
   const withExamples = wantsExamples(settings, env);
   terminal.progress.show("Starting…");
+  // The rooms are loaded here: a command that only asks a server needs none of them, and answers in half the time.
+  const { startApp } = await import("./app.ts");
+  const { openShop } = await import("../examples/orders/shop.ts");
   const app = await startApp({ settings, log, tasks: withExamples ? openShop().tasks : {} });
   try {
     terminal.progress.clear();
@@ -58,14 +59,15 @@ async function showExamples(
   app: App,
   { terminal, log, stop }: { terminal: Terminal; log: Logger; stop: StopSignal },
 ): Promise<void> {
+  const [{ runExamples }, { faceOf }] = await Promise.all([import("../examples/run.ts"), import("./millrace.ts")]);
   try {
     const run = await runExamples({
       millrace: faceOf(() => app, { actor: "examples" }),
       onProgress: (done, total) => {
         terminal.progress.show(`  Running the examples ${bar({ done, total })}`);
-        const quarter = Math.ceil(total / 4);
-        if (!terminal.progress.live && done % quarter === 0)
-          terminal.print(`  Running the examples: ${done} of ${total}`);
+        if (terminal.progress.live || done % Math.ceil(total / 4) !== 0) return;
+        if (done === 0) terminal.print();
+        terminal.print(`  Running the examples: ${done} of ${total}`);
       },
     });
     terminal.progress.clear();

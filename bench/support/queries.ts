@@ -97,28 +97,27 @@ export const countResting = statement(
 );
 
 /**
- * Copies one sleeping instance $2 times, counted from $3, with all that belongs to it, under new ids on all shards: its row, its journal,
- * its timer, its wait, its transitions. Only ids and shards differ from what the engine wrote. Ids carry times of the
- * last hour.
+ * Copies the sleeping instance $1 with all that belongs to it, $3 times from the $2-th of $4, under new ids on all shards:
+ * its journal, its timer, its wait, its transitions, and its row as its start wrote it. Only ids and shards differ from
+ * what the engine wrote. The $4 ids carry times of the last hour, in order.
  */
 export const copySleeper = statement(
   "bench.copy_sleeper",
   `with settings as (select shards from cluster.cluster_settings),
+     noise as (
+       select n, md5($1::uuid::text || n::text) as hex, (random() * 1023)::int as slot
+       from generate_series($2::bigint, $2::bigint + $3::bigint - 1) n),
      copies as materialized (
-       select (slot % shards)::smallint as shard, n,
-         (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - 3600000 + n * 3600000 / $2::bigint), 12, '0') || '7'
-           || substr(noise, 1, 3) || '8' || substr(noise, 4, 12)
-           || lpad(to_hex((('x' || substr(noise, 16, 3))::bit(12)::int & 3072) | slot), 3, '0'))::uuid as id
-       from settings, (select n, md5($1::uuid::text || ($3::bigint + n)::text) as noise, (random() * 1023)::int as slot from generate_series(1, $2::bigint) n) g
-       order by 1, 3),
+       select (slot % shards)::smallint as shard,
+         (lpad(to_hex((extract(epoch from now()) * 1000)::bigint - 3600000 + n * 3600000 / $4::bigint), 12, '0')
+           || '7' || substr(hex, 1, 3) || '8' || substr(hex, 4, 12)
+           || lpad(to_hex((('x' || substr(hex, 16, 3))::bit(12)::int & 3072) | slot), 3, '0'))::uuid as id
+       from settings, noise order by n),
      instances as (
        insert into workflow_orchestrator_service.workflow_instances
-         (shard, id, namespace, workflow_definition_id, workflow_id, status, ready, priority, current_step_id, awaiting_task_id,
-          correlation_id, started_by, trigger_event_id, version, state_seq, input, state, output, error, cancelation,
-          compensation_state, parked, started_at, updated_at, completed_at)
-       select c.shard, c.id, i.namespace, i.workflow_definition_id, i.workflow_id, i.status, i.ready, i.priority, i.current_step_id,
-         i.awaiting_task_id, i.correlation_id, i.started_by, i.trigger_event_id, i.version, i.state_seq, i.input, i.state, i.output,
-         i.error, i.cancelation, i.compensation_state, i.parked, i.started_at, i.updated_at, i.completed_at
+         (shard, id, namespace, workflow_definition_id, workflow_id, status, ready, priority, current_step_id, input, started_at, updated_at)
+       select c.shard, c.id, i.namespace, i.workflow_definition_id, i.workflow_id, 'RUNNING', true, i.priority, i.current_step_id,
+         i.input, i.started_at, i.started_at
        from copies c, workflow_orchestrator_service.workflow_instances i where i.id = $1),
      steps as (
        insert into workflow_orchestrator_service.workflow_instance_steps
@@ -144,6 +143,19 @@ export const copySleeper = statement(
        select c.shard, t.namespace, c.id, t.entity_type, t.from_state, t.to_state, t.transition_event, t.transition_data, t.created_at
        from copies c, audit.fsm_transitions t where t.entity_id = $1)
    select count(*)::int as copied from copies`,
+);
+
+/**
+ * Puts the copies to sleep, as the engine did with the specimen: by a change of the row that is there. It matters how:
+ * rows that were only inserted would leave a small hole in each page, and what is started later would be strewn over all.
+ */
+export const restCopies = statement(
+  "bench.rest_copies",
+  `update workflow_orchestrator_service.workflow_instances i
+   set status = s.status, ready = s.ready, current_step_id = s.current_step_id, version = s.version, state = s.state,
+     state_seq = s.state_seq, updated_at = s.updated_at
+   from workflow_orchestrator_service.workflow_instances s
+   where s.id = $1 and i.workflow_id = s.workflow_id and i.namespace = s.namespace and i.ready`,
 );
 
 /** After a load in bulk: what autovacuum and the checkpointer would do in the middle of the first run. */

@@ -5,8 +5,8 @@ import * as sql from "./queries.ts";
 import { type BenchDatabase, onDatabase } from "./server.ts";
 import { inputOf, namespace, sleeper, waiter } from "./workload.ts";
 
-/** So many copies at a time: each call is one transaction, whose sort fits into memory. */
-const chunk = 50_000;
+/** So many copies at a time. */
+const chunk = 10_000;
 const pollMs = 20;
 
 /** Half of them sleep by a timer, half for an event. */
@@ -27,7 +27,8 @@ export async function addSleepers(database: BenchDatabase, count: number): Promi
     const each = Math.ceil(count / specimens.length);
     for (const specimen of specimens) {
       for (let made = 0; made < each; made += chunk) {
-        await db.query(sql.copySleeper, [specimen, Math.min(chunk, each - made), made]);
+        await db.query(sql.copySleeper, [specimen, made, Math.min(chunk, each - made), each]);
+        await db.execute(sql.restCopies, [specimen]);
       }
     }
     for (const text of sql.settleTexts) await db.unnamed(text);

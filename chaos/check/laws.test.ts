@@ -84,14 +84,22 @@ function soundRun(): Run {
     timers: [],
     inbox: [],
     looseReferences: [],
+    setAside: new Set(),
   };
   const drawn = { input: { n: 7, ms: 0 }, followUps: [], ends: ["COMPLETED" as const], outputs: [{ value: 10 }] };
   const planned = { atMs: 0, name: "start 0", workflowId: "three", drawn };
   const started: Started = { name: "start 0", planned, instanceIds: new Set([id]), unknown: false, cancelled: false };
   const diaries = steps.map(
-    ({ path, startedAt }): DiaryLine => ({ kind: "begin", instanceId: id, path, attempt: 1, at: startedAt }),
+    ({ path, startedAt }): DiaryLine => ({
+      kind: "begin",
+      nodeId: node,
+      instanceId: id,
+      path,
+      attempt: 1,
+      at: startedAt,
+    }),
   );
-  return { rows, started: [started], diaries, zombies: [], parked: new Set() };
+  return { rows, started: [started], diaries, zombies: [] };
 }
 
 type Parts = Run & { instance: InstanceRow; step(index: number): StepRow };
@@ -109,15 +117,22 @@ function disturbed(disturb: (parts: Parts) => void): string[] {
   const instance = run.rows.instances.get(id)!;
   const parts: Parts = { ...run, instance, step: (index) => instance.steps[index]! };
   disturb(parts);
-  const { rows, started, diaries, zombies, parked } = parts;
-  return broken({ rows, started, diaries, zombies, parked });
+  const { rows, started, diaries, zombies } = parts;
+  return broken({ rows, started, diaries, zombies });
 }
 
 test("sound rows break no law", () => {
   expect(broken(soundRun())).toEqual([]);
 });
 
-const begin = (path: string, at: number): DiaryLine => ({ kind: "begin", instanceId: id, path, attempt: 1, at });
+const begin = (path: string, at: number): DiaryLine => ({
+  kind: "begin",
+  nodeId: node,
+  instanceId: id,
+  path,
+  attempt: 1,
+  at,
+});
 
 const cases: [string, string, (parts: Parts) => void][] = [
   [
@@ -230,6 +245,23 @@ const cases: [string, string, (parts: Parts) => void][] = [
     "every result was given by a handler",
     ({ diaries }) => {
       (diaries as DiaryLine[]).splice(1, 1);
+    },
+  ],
+  [
+    "a step that ran on a node that had lost the shard",
+    "a handler begins only on the node that holds the instance's shard",
+    ({ rows }) => {
+      const taken = { node: "other", lane: "another", epoch: 2 };
+      rows.transitions.push({
+        entityType: "shard",
+        entityId: "4",
+        shard: 4,
+        from: "HELD",
+        to: "HELD",
+        event: "taken_over",
+        data: taken,
+        at: 1_012,
+      });
     },
   ],
   [

@@ -19,15 +19,18 @@ const toleranceMs = 5;
 
 export const rowLaws: readonly Law[] = [
   { law: "the checker finds nothing in the rows", check: checkerFaults },
-  { law: "no path begins that was not decided to begin", check: ({ instances }) => each(instances, pathFaults) },
+  { law: "no path begins that was not decided to begin", check: (rows) => each(rows, pathFaults) },
   {
     law: "the fold of the whole journal is what the instance's row says",
-    check: ({ instances }) => each(instances, foldFaults),
+    check: (rows) => each(rows, foldFaults),
   },
   { law: "a wait ends as its journal says, and by a signal where it was fulfilled", check: waitFaults },
   {
     law: "no timer is left",
-    check: ({ timers }) => timers.map(({ instanceId, key }) => `timer "${key}" of ${instanceId}`),
+    check: ({ timers, setAside }) =>
+      timers
+        .filter(({ instanceId }) => !setAside.has(instanceId))
+        .map(({ instanceId, key }) => `timer "${key}" of ${instanceId}`),
   },
   { law: "every payload that is referred to is there, and claimed", check: ({ looseReferences }) => looseReferences },
 ];
@@ -43,11 +46,11 @@ function checkerFaults(rows: Rows): string[] {
     instances: instances.map((instance) => ({ ...instance, parked: instance.parked !== null })),
     steps,
   };
-  return checkRows(checked, { accepted: rows.instances.keys(), settled: true, toleranceMs });
+  return checkRows(checked, { accepted: rows.instances.keys(), settled: true, setAside: rows.setAside, toleranceMs });
 }
 
-function each(instances: ReadonlyMap<string, InstanceRow>, check: (instance: InstanceRow) => string[]): string[] {
-  return [...instances.values()].flatMap(check);
+function each({ instances, setAside }: Rows, check: (instance: InstanceRow) => string[]): string[] {
+  return [...instances.values()].filter(({ id }) => !setAside.has(id)).flatMap(check);
 }
 
 const goesOn = (step: StepRow) => step.status === "RUNNING" || step.status === "PENDING";
@@ -76,7 +79,7 @@ const besidesJournal = new Set([
 function foldFaults(instance: InstanceRow): string[] {
   const { id, steps, stateSeq } = instance;
   const shape = shapesByName.get(instance.workflowId);
-  if (shape === undefined || !isFinal(instance.status) || instance.parked !== null) return [];
+  if (shape === undefined || !isFinal(instance.status)) return [];
   const program = compile(shape.definition, { definitionId: shape.definitionId, namespace: instance.namespace });
   const stored = { ...instance, parked: false, references: new Map() };
   const whole = essence(thaw(program, structuredClone({ ...stored, state: null, stateSeq: 0, entries: steps })));
@@ -98,11 +101,11 @@ function foldFaults(instance: InstanceRow): string[] {
   return faults;
 }
 
-function waitFaults({ instances, waits }: Rows): string[] {
-  const faults: string[] = [];
-  const statusOf = new Map(waits.map(({ instanceId, path, status }) => [`${instanceId} ${path}`, status]));
+function waitFaults(rows: Rows): string[] {
+  const statusOf = new Map(rows.waits.map(({ instanceId, path, status }) => [`${instanceId} ${path}`, status]));
   const expected: Record<string, string> = { COMPLETED: "fulfilled", FAILED: "expired", CANCELLED: "cancelled" };
-  for (const { id, steps } of instances.values()) {
+  return each(rows, ({ id, steps }) => {
+    const faults: string[] = [];
     for (const step of steps) {
       if (step.type !== "EVENT_WAIT" || goesOn(step)) continue;
       const wait = `${id} ${step.path}`;
@@ -114,6 +117,6 @@ function waitFaults({ instances, waits }: Rows): string[] {
       if (step.status === "COMPLETED" && step.outcome?.signalId === undefined)
         faults.push(`${wait} completed without a signal`);
     }
-  }
-  return faults;
+    return faults;
+  });
 }

@@ -25,13 +25,15 @@ export interface InstanceRow extends Omit<StoredInstance, "entries" | "reference
 export interface Rows extends Omit<CheckedRows, "instances" | "steps" | "lanes"> {
   instances: Map<string, InstanceRow>;
   lanes: (CheckedRows["lanes"][number] & { openedAt: number })[];
+  /** Instances that the engine had set aside and an operator cancelled: their journals break off. */
+  setAside: ReadonlySet<string>;
   /** References to payloads that are not there or not claimed, by the instance that has them. */
   looseReferences: string[];
 }
 
 type Raw<T> = { [K in keyof T]: T[K] | null };
 
-export async function readRows(db: Database): Promise<Rows> {
+export async function readRows(db: Database, setAside: ReadonlySet<string>): Promise<Rows> {
   const payloads = new Map(
     (await db.query<{ id: string; claimed: boolean; body: Json }>(queries.readPayloads)).map(({ id, ...rest }) => [
       id,
@@ -66,6 +68,7 @@ export async function readRows(db: Database): Promise<Rows> {
   return {
     instances,
     looseReferences,
+    setAside,
     transitions: await db.query<Rows["transitions"][number]>(queries.readTransitions),
     waits: await db.query<Rows["waits"][number]>(queries.readWaits),
     lanes: await db.query<Rows["lanes"][number]>(queries.readLanes),

@@ -11,8 +11,6 @@ export interface Run {
   started: readonly Started[];
   diaries: readonly DiaryLine[];
   zombies: readonly Zombie[];
-  /** Instances that the engine had set aside and an operator cancelled. */
-  parked: ReadonlySet<string>;
 }
 
 export type RunLaw = { law: string; check(run: Run): string[] };
@@ -29,6 +27,7 @@ export const runLaws: readonly RunLaw[] = [
   { law: "no handler begins a step that is recorded as ended, nor an attempt that is", check: rerunFaults },
   { law: "no handler begins a step before what led to it is recorded", check: hastyFaults },
   { law: "every result was given by a handler", check: inventionFaults },
+  { law: "a handler begins only on the node that holds the instance's shard", check: strangerFaults },
   { law: "a zombie writes nothing under the epochs that it held", check: zombieFaults },
 ];
 
@@ -50,12 +49,12 @@ function startFaults({ rows, started }: Run): string[] {
   return faults;
 }
 
-function outcomeFaults({ rows, started, parked }: Run): string[] {
+function outcomeFaults({ rows, started }: Run): string[] {
   const byName = new Map(started.map((start) => [start.name, start]));
   return [...rows.instances.values()].flatMap((instance) => {
     const start = byName.get(instance.correlationId ?? "");
     if (start === undefined) return [`nobody started ${instance.workflowId} ${instance.id}`];
-    return parked.has(instance.id) ? [] : endFaults(instance, start);
+    return rows.setAside.has(instance.id) ? [] : endFaults(instance, start);
   });
 }
 
@@ -122,24 +121,58 @@ function inventionFaults({ rows, diaries }: Run): string[] {
   return faults;
 }
 
+/** A node that was given up, or gave its shards away, begins nothing on them from the moment that another holds them. */
+function strangerFaults({ rows, diaries }: Run): string[] {
+  const holders = new Map<number, { node: string; at: number }[]>();
+  for (const { entityType, to, data, shard, at } of rows.transitions) {
+    if (entityType !== "shard" || to !== "HELD") continue;
+    const list = holders.get(shard) ?? [];
+    holders.set(shard, list);
+    list.push({ node: (data as { node: string }).node, at });
+  }
+  const faults: string[] = [];
+  for (const { instanceId, path, nodeId, at } of begins(diaries)) {
+    const shard = rows.instances.get(instanceId)?.shard;
+    const list = shard === undefined ? [] : (holders.get(shard) ?? []);
+    const holds = list.some(({ node, at: from }, index) => {
+      const until = list[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+      return node === nodeId && at >= from - clockNoiseMs && at <= until + clockNoiseMs;
+    });
+    if (!holds) faults.push(`${instanceId} ${path} began at ${at} on ${nodeId}, which did not hold shard ${shard}`);
+  }
+  return faults;
+}
+
+/** The lanes that a node had when it was stopped. */
+function lanesOf(rows: Rows, { nodeId, stoppedAt }: Zombie): Rows["lanes"] {
+  return rows.lanes.filter((lane) => lane.nodeId === nodeId && lane.openedAt <= stoppedAt);
+}
+
+/**
+ * Whether others had closed a stopped node's lanes when it went on. They had not where there were no others, or
+ * PostgreSQL was away for as long: then its lease ran on with everyone's, and it is no zombie.
+ */
+export function isGivenUp(rows: Rows, zombie: Zombie): boolean {
+  const { continuedAt } = zombie;
+  const closed = lanesOf(rows, zombie).every(({ closedAt }) => closedAt !== null && closedAt <= (continuedAt ?? 0));
+  return continuedAt !== undefined && closed;
+}
+
 function zombieFaults({ rows, zombies }: Run): string[] {
   const faults: string[] = [];
-  for (const { nodeId, stoppedAt, continuedAt } of zombies) {
-    if (continuedAt === undefined) continue;
-    const held = rows.lanes.filter((lane) => lane.nodeId === nodeId && lane.openedAt <= stoppedAt);
-    const open = held.filter(({ closedAt }) => closedAt === null || closedAt > continuedAt);
-    // While PostgreSQL is away nobody can close a lane; the zombie's lease runs on with everyone's.
-    if (open.length > 0) continue;
+  for (const zombie of zombies) {
+    if (!isGivenUp(rows, zombie)) continue;
+    const lanes = new Set(lanesOf(rows, zombie).map(({ laneId }) => laneId));
     const epochs = new Set<string>();
     for (const { entityType, to, data, shard } of rows.transitions) {
       if (entityType !== "shard" || to !== "HELD") continue;
       const { lane, epoch } = data as { lane: string; epoch: number };
-      if (held.some(({ laneId }) => laneId === lane)) epochs.add(`${shard}/${epoch}`);
+      if (lanes.has(lane)) epochs.add(`${shard}/${epoch}`);
     }
     for (const { id, steps } of rows.instances.values()) {
       for (const { seq, shard, epoch, recordedAt } of steps) {
-        if (recordedAt > continuedAt && epochs.has(`${shard}/${epoch}`))
-          faults.push(`zombie ${nodeId} wrote ${id} row ${seq} after it was continued`);
+        if (recordedAt > zombie.continuedAt! && epochs.has(`${shard}/${epoch}`))
+          faults.push(`zombie ${zombie.nodeId} wrote ${id} row ${seq} after it was continued`);
       }
     }
   }

@@ -16,14 +16,14 @@ interface Work {
   paddingChars?: number;
 }
 
-export function createHandlers(diary: Diary): ReadonlyMap<string, TaskHandler> {
+export function createHandlers(diary: Diary, node: () => { nodeId: string }): ReadonlyMap<string, TaskHandler> {
   const work: TaskHandler = async (input, ctx) => {
     const { value, ms, failures = 0, refuse, paddingChars = 0 } = input as Work;
     const { instanceId, attempt } = ctx;
-    const path = ctx.idempotencyKey.slice(instanceId.length + 1);
-    diary.note({ kind: "begin", instanceId, path, attempt, at: Date.now() });
+    const run = { ...node(), instanceId, path: ctx.idempotencyKey.slice(instanceId.length + 1), attempt };
+    diary.note({ kind: "begin", ...run, at: Date.now() });
     if (ms > 0) await sleep(ms, undefined, { signal: ctx.signal });
-    diary.note({ kind: "end", instanceId, path, attempt, at: Date.now() });
+    diary.note({ kind: "end", ...run, at: Date.now() });
     if (refuse !== undefined) throw new TaskError({ code: refuse, category: "BUSINESS", message: "refused" });
     if (attempt <= failures)
       throw new TaskError({ code: "FLAKY", category: "TRANSIENT", message: `attempt ${attempt} fails` });

@@ -25,5 +25,5 @@ export interface Strike {
 
 /** A line of a node's diary, a file that outlives it. */
 export type DiaryLine =
-  | { kind: "begin" | "end"; instanceId: string; path: string; attempt: number; at: number }
+  | { kind: "begin" | "end"; nodeId: string; instanceId: string; path: string; attempt: number; at: number }
   | ({ kind: "strike"; id: number } & Strike);

@@ -21,7 +21,7 @@ const database = new StruckDatabase(
   { url: process.env.DATABASE_URL!, poolSize: 6, applicationName: "chaos node", log },
   diary,
 );
-const handlers = createHandlers(diary);
+const handlers = createHandlers(diary, () => ({ nodeId: engine.nodeId }));
 const engine = createEngine({
   database,
   log,

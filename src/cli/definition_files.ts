@@ -1,7 +1,7 @@
 /** The definition files that arguments name: files as they are, directories with all they hold, standard input. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { formatOf, type ParsedText, parseDefinitionText } from "../workflows/index.ts";
+import type { ParsedText } from "../workflows/index.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 import { readAll, readTextFile } from "./input.ts";
@@ -33,6 +33,7 @@ export async function readDefinitionFile(
   { stdin }: Pick<CommandContext, "stdin">,
   path: string,
 ): Promise<DefinitionFile> {
+  const { formatOf, parseDefinitionText } = await import("../workflows/index.ts");
   if (path === "-") {
     // JSON is YAML too.
     return { name: "(standard input)", parsed: parseDefinitionText(await readAll(stdin), "yaml") };

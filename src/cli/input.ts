@@ -1,6 +1,6 @@
 /** Values that commands take: JSON in the argument, in a file (`@path`) or on standard input (`-`). */
 import { readFile } from "node:fs/promises";
-import { formatOf, parseDefinitionText, type TextFormat } from "../workflows/index.ts";
+import type { TextFormat } from "../workflows/index.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError, exitCodes } from "./exit.ts";
 
@@ -9,15 +9,24 @@ export async function readValue(
   { stdin }: Pick<CommandContext, "stdin">,
   { option, text }: { option: string; text: string },
 ): Promise<unknown> {
-  if (text === "-") return parseValue({ from: `${option} -`, text: await readAll(stdin), format: "yaml" });
+  if (text === "-") return await parseValue({ from: `${option} -`, text: await readAll(stdin), format: "yaml" });
   if (text.startsWith("@")) {
     const path = text.slice(1);
-    return parseValue({ from: path, text: await readTextFile(path), format: formatOf(path) });
+    const { formatOf } = await import("../workflows/index.ts");
+    return await parseValue({ from: path, text: await readTextFile(path), format: formatOf(path) });
   }
-  return parseValue({ from: option, text, format: "json" });
+  return await parseValue({ from: option, text, format: "json" });
 }
 
-function parseValue({ from, text, format }: { from: string; text: string; format: TextFormat }): unknown {
+interface Source {
+  from: string;
+  text: string;
+  format: TextFormat;
+}
+
+/** The room that reads definitions is loaded when there is something to read: it is large. */
+async function parseValue({ from, text, format }: Source): Promise<unknown> {
+  const { parseDefinitionText } = await import("../workflows/index.ts");
   const parsed = parseDefinitionText(text, format);
   if (parsed.ok) return parsed.value;
   const hints = parsed.errors.map(({ message }) => message);

@@ -100,9 +100,8 @@ export function createEngine(options: EngineOptions): Engine {
   async function getInstance(what: { namespace: string; instanceId: string }): Promise<InstanceView | undefined> {
     const shard = shardFor(what.instanceId);
     if (shard === undefined) return undefined;
-    const values = [shard, what.instanceId, what.namespace];
-    const [row] = await database.query<RawInstance & RowFacts>(views.readInstanceView, values);
-    if (row === undefined) return undefined;
+    const [row] = await database.query<RawInstance & RowFacts>(views.readInstanceView, [shard, what.instanceId]);
+    if (row === undefined || row.namespace !== what.namespace) return undefined;
     const { triggerEventId, startedIso, updatedIso, completedIso, parkedBy, ...raw } = row;
     const stored = await withPayloads(store, raw);
     const facts = { triggerEventId, startedIso, updatedIso, completedIso, parkedBy };

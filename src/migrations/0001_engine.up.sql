@@ -117,12 +117,15 @@ create table workflow_orchestrator_service.workflow_instances (
   parked jsonb,
   started_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  completed_at timestamptz
+  completed_at timestamptz,
+  primary key (shard, id)
 ) partition by range (id);
--- The order in which these indexes are made matters. For a week that was analyzed while it was empty all of them look
--- alike; the planner then takes the newest that fits, and prepared plans keep it while the week fills. So the most
--- selective come last.
---
+-- Fold after acquiring a shard: what has work to do. Sleeping instances are not in it.
+create index workflow_instances_ready_idx on workflow_orchestrator_service.workflow_instances (shard, id)
+  where ready;
+-- Steps that wait for a handler.
+create index workflow_instances_awaiting_idx on workflow_orchestrator_service.workflow_instances (shard, awaiting_task_id, id)
+  where awaiting_task_id is not null;
 -- Lists, newest first (UUIDv7 ids are in order of time), with or without a filter.
 create index workflow_instances_namespace_idx on workflow_orchestrator_service.workflow_instances (namespace, id);
 create index workflow_instances_status_idx on workflow_orchestrator_service.workflow_instances (namespace, status, id);
@@ -130,14 +133,6 @@ create index workflow_instances_definition_idx
   on workflow_orchestrator_service.workflow_instances (namespace, workflow_id, id);
 create index workflow_instances_correlation_idx
   on workflow_orchestrator_service.workflow_instances (namespace, correlation_id, id) where correlation_id is not null;
--- Everything else: the flush, loading, reading one.
-alter table workflow_orchestrator_service.workflow_instances add primary key (shard, id);
--- Fold after acquiring a shard: what has work to do. Sleeping instances are not in it.
-create index workflow_instances_ready_idx on workflow_orchestrator_service.workflow_instances (shard, id)
-  where ready;
--- Steps that wait for a handler.
-create index workflow_instances_awaiting_idx on workflow_orchestrator_service.workflow_instances (shard, awaiting_task_id, id)
-  where awaiting_task_id is not null;
 
 -- The journal: one row per step attempt that ended, and before it one with status RUNNING where the attempt lasted
 -- long enough to be shown. Rows are only ever inserted; `seq` counts within the instance.
@@ -232,8 +227,9 @@ create table workflow_orchestrator_service.payloads (
   primary key (shard, id)
 );
 create index payloads_unclaimed_idx on workflow_orchestrator_service.payloads (created_at) where not claimed;
--- Serves the removal of an instance's values together with it.
-create index payloads_instance_idx on workflow_orchestrator_service.payloads (shard, instance_id);
+-- Serves loading (has the instance any?) and the removal of an instance's values together with it. Without the shard, so
+-- that it never looks as good as the primary key to a plan that is made while the table is empty.
+create index payloads_instance_idx on workflow_orchestrator_service.payloads (instance_id);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Partitions. Weeks begin on Monday 00:00 UTC. A new partition is made beside the table and attached, which does not

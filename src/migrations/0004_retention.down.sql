@@ -1,3 +1,4 @@
+drop function workflow_orchestrator_service.engine_forget_emptiness_v1;
 drop function workflow_orchestrator_service.engine_drop_history_v1;
 drop function workflow_orchestrator_service.engine_retire_instances_v1;
 drop function workflow_orchestrator_service.stop_users_of;

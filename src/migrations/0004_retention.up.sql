@@ -210,3 +210,38 @@ begin
   execute format('drop table %s', place);
   outcome := 'dropped';
 end $$;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Makes the planner forget that a week was empty when somebody analyzed it, as one ahead always is.
+--
+-- For a table that is known to be empty all indexes cost the same, and plans take any of them. A prepared plan, as the
+-- flush has, keeps it while the week fills: each of its rows would then be looked up by reading an index from end to end.
+-- A week that nobody analyzed is taken to have ten pages, which gives the right plans. Nothing but truncating an empty
+-- table makes it such a week again.
+
+create function workflow_orchestrator_service.engine_forget_emptiness_v1() returns integer
+language plpgsql set lock_timeout = '100ms' as $$
+declare
+  place text;
+  filled boolean;
+  forgotten integer := 0;
+begin
+  for place in
+    select c.oid::regclass::text
+    from workflow_orchestrator_service.engine_partitions() p
+    join pg_class c on c.oid = to_regclass(format('%s.%I', split_part(p.table_name, '.', 1), p.part))
+    where c.reltuples = 0
+  loop
+    begin
+      execute format('lock table only %s in access exclusive mode', place);
+      execute format('select exists (select from only %s)', place) into filled;
+      if not filled then
+        execute format('truncate only %s', place);
+        forgotten := forgotten + 1;
+      end if;
+    exception when lock_not_available or undefined_table then
+      -- In use, or gone: the next round sees.
+    end;
+  end loop;
+  return forgotten;
+end $$;

@@ -6,6 +6,7 @@ export interface PlanNode {
   kind: string;
   /** A table or partition. */
   relation: string | undefined;
+  /** Of a partition: the name that the index has on the table as a whole. */
   index: string | undefined;
   /** Rows that it gave, in all of its loops. */
   rows: number;
@@ -55,6 +56,11 @@ export async function openExplainer(url: string): Promise<Explainer> {
   });
   await client.connect();
   await client.query("load 'auto_explain'");
+  const { rows: inherited } = await client.query<{ child: string; parent: string }>(
+    "select c.relname as child, p.relname as parent from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent where c.relkind in ('i', 'I')",
+  );
+  const indexNames = new Map(inherited.map(({ child, parent }) => [child, parent]));
+  const planOf = (json: JsonPlan) => readPlan(json, indexNames);
 
   async function rolledBack<T>(work: () => Promise<T>): Promise<T> {
     await client.query("begin");
@@ -82,8 +88,15 @@ export async function openExplainer(url: string): Promise<Explainer> {
     insideFunctions: (calls) =>
       rolledBack(async () => {
         for (const { text, values } of calls.slice(0, -1)) await client.query(text, [...values]);
-        const settings = { log_nested_statements: "on", log_analyze: "on", log_buffers: "on", log_timing: "off", log_format: "json" };
-        for (const [name, value] of Object.entries(settings)) await client.query(`set local auto_explain.${name} = ${value}`);
+        const settings = {
+          log_nested_statements: "on",
+          log_analyze: "on",
+          log_buffers: "on",
+          log_timing: "off",
+          log_format: "json",
+        };
+        for (const [name, value] of Object.entries(settings))
+          await client.query(`set local auto_explain.${name} = ${value}`);
         await client.query("set local auto_explain.log_min_duration = 0");
         await client.query("set local client_min_messages = log");
         told = [];
@@ -109,13 +122,13 @@ function literal(value: unknown): string {
   return pg.escapeLiteral(String(value));
 }
 
-function planOf(json: JsonPlan): Plan {
+function readPlan(json: JsonPlan, indexNames: ReadonlyMap<string, string>): Plan {
   const nodes: PlanNode[] = [];
   const walk = (node: JsonNode): void => {
     nodes.push({
       kind: node["Node Type"],
       relation: node["Relation Name"],
-      index: node["Index Name"],
+      index: indexNames.get(node["Index Name"] ?? "") ?? node["Index Name"],
       rows: (node["Actual Rows"] ?? 0) * (node["Actual Loops"] ?? 0),
     });
     node.Plans?.forEach(walk);

@@ -4,19 +4,24 @@ import { type Db, statement } from "../../foundation/database/index.ts";
 import type { InstanceFilter, InstanceSummary } from "../contract.ts";
 import { entriesColumn, instanceColumns } from "./work.ts";
 
-/** One instance with its journal and what a fold does not need, in one look: its parts are of one moment. */
+/**
+ * One instance with its journal and what a fold does not need, in one look: its parts are of one moment. It may be of
+ * another namespace, which is for the caller to see: asked for here, an index that begins with the namespace would look
+ * as good as the primary key while the table is young.
+ */
 export const readInstanceView = statement(
   "engine.read_instance_view",
   `select ${instanceColumns}, ${entriesColumn}, i.trigger_event_id as "triggerEventId", i.parked as "parkedBy",
      i.started_at as "startedIso", i.updated_at as "updatedIso", i.completed_at as "completedIso"
    from workflow_orchestrator_service.workflow_instances i
-   where i.shard = $1 and i.id = $2 and i.namespace = $3`,
+   where i.shard = $1 and i.id = $2`,
 );
 
+/** Null when there is none at all. The namespace is compared afterwards, for the reason above. */
 export const isInstanceKnown = statement(
   "engine.is_instance_known",
-  `select exists (select 1 from workflow_orchestrator_service.workflow_instances i
-     where i.shard = $1 and i.id = $2 and i.namespace = $3) as known`,
+  `select (select i.namespace from workflow_orchestrator_service.workflow_instances i
+     where i.shard = $1 and i.id = $2) = $3::text as known`,
 );
 
 /** A RUNNING or PENDING row is left out once a later row of its path tells more. */

@@ -4,10 +4,12 @@ import { statement } from "../../foundation/database/index.ts";
 
 const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 
+/** Whether there are payloads is not asked by `exists`, which may be planned as a hash of all payloads. */
 export const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId",
   i.status, i.ready, i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
   i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked is not null as parked,
-  exists (select 1 from workflow_orchestrator_service.payloads p where p.shard = i.shard and p.instance_id = i.id) as "hasPayloads",
+  coalesce((select true from workflow_orchestrator_service.payloads p where p.shard = i.shard and p.instance_id = i.id limit 1), false)
+    as "hasPayloads",
   ${ms("i.started_at")} as "startedAt", ${ms("i.completed_at")} as "completedAt"`;
 
 /** The journal after the state: an index range of the primary key per instance. */

@@ -7,6 +7,7 @@ import type { Connection, Database, Db } from "../../foundation/database/index.t
 import type { Logger } from "../../foundation/log.ts";
 import { Loop } from "../../foundation/loop.ts";
 import { ensurePartitions } from "../queries/lanes.ts";
+import { forgetEmptiness } from "../queries/retention.ts";
 import { deleteExpiredKeys, deleteOrphanPayloads } from "../queries/work.ts";
 import { removeOld } from "./retention.ts";
 
@@ -60,6 +61,7 @@ export interface Round {
 /** One round. Deletes in small batches, so that none holds locks for long. */
 export async function keepHouse({ db, log, retentionMs, signal }: Round): Promise<void> {
   await db.query(ensurePartitions);
+  await db.query(forgetEmptiness);
   for (const statement of [deleteExpiredKeys, deleteOrphanPayloads]) {
     while (!signal.aborted) {
       const { rowCount } = await db.execute(statement);

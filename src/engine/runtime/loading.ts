@@ -123,7 +123,11 @@ export function createLoading(core: Core, turns: Turns): Loading {
       const work = emptyWork({ shard, instanceId: id });
       const { fact, inboxId } = delivery;
       const parked = stored?.parked === true && !isFinal(stored.status);
-      if (parked && fact.kind === "cancel" && stored !== undefined) cancelParked(work, stored, fact.reason);
+      const cancels = parked && fact.kind === "cancel" && !cancelled;
+      if (cancels) {
+        cancelled = true;
+        cancelParked(work, stored, fact.reason);
+      }
       if (fact.kind === "timer")
         work.timersCleared.push(`[${shard},${fact.dueAt},"${id}",${JSON.stringify(fact.key)}]`);
       if (inboxId !== undefined) work.inboxConsumed.push(`[${shard},${inboxId}]`);
@@ -132,7 +136,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
       };
       work.committed = () => {
         done();
-        delivery.settled?.({ ignored: why, resident: undefined });
+        delivery.settled?.({ ignored: cancels ? undefined : why, resident: undefined });
       };
       work.dropped = () => {
         done();

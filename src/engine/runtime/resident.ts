@@ -36,6 +36,8 @@ const shortWaitMs = 1_000;
  * waits for a moment (a short backoff) stays, for leaving and coming back cost more.
  */
 export function restsAt(state: InstanceState, now: number): boolean {
+  // It begins with its START, which is a row of the inbox.
+  if (state.status === "CREATED") return true;
   for (const live of Object.values(state.live)) {
     if (live.phase === "ready" || live.phase === "running") return false;
     if ((live.phase === "backoff" || live.phase === "sleeping") && live.dueAt! - now < shortWaitMs) return false;

@@ -23,6 +23,7 @@ import { silentLogger } from "../../foundation/log.ts";
 import { createEngine } from "../engine.ts";
 import type { Definition } from "../machine/definition.ts";
 import { abandonLane, ensurePartitions, flush, openLane } from "../queries/lanes.ts";
+import { forgetEmptiness } from "../queries/retention.ts";
 import { listInstances } from "../queries/views.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { type RetentionLimits, removeOld } from "./retention.ts";
@@ -90,6 +91,25 @@ describe("partitions", () => {
     expect(made.flat().filter((one) => one.made > 0)).toHaveLength(1);
     await Promise.all(Array.from({ length: 6 }, () => db.query(ensurePartitions)));
   });
+});
+
+test("a week that was analyzed while it was empty is taken for a new one again, and one with rows is left alone", async () => {
+  const filled = await sleeping(3, Date.now());
+  await db.unnamed("analyze");
+  const known = async () => {
+    const parts = await partitionsOf(db, instances);
+    const rows = await db.unnamed<{ rows: number }>(
+      "select reltuples::int as rows from pg_class where relname = any ($1) order by relname",
+      [parts.map(({ part }) => part)],
+    );
+    return rows.map((row) => row.rows);
+  };
+  expect(await known()).toContain(0);
+  await db.query(forgetEmptiness);
+  const after = await known();
+  expect(after).toContain(-1);
+  expect(after).not.toContain(0);
+  expect(await left(filled)).toBe(3);
 });
 
 describe("an old week of instances", () => {

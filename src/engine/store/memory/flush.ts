@@ -6,7 +6,8 @@
  */
 
 import type { Json } from "../../machine/definition.ts";
-import { instanceStatuses, type JournalEntry, type StepStatus } from "../../machine/state.ts";
+import { instanceStatuses, type JournalEntry, type Outcome, type StepStatus } from "../../machine/state.ts";
+import type { ErrorInfo } from "../../task.ts";
 import { type FlushAnswer, type FlushBatch, StoreError } from "../contract.ts";
 import * as check from "./refusals.ts";
 import {
@@ -194,11 +195,11 @@ function toEntry(row: Json[]): JournalEntry {
     status,
     startedAt: check.instant(row[12]),
   };
-  const [input, output, error, outcome] = [row[8], row[9], row[10], row[11]];
+  const [input, output, error, outcome] = row.slice(8) as [Json, Json, ErrorInfo | null, Outcome | null];
   if (input !== null) entry.input = input;
   if (output !== null || status === "COMPLETED") entry.output = output;
-  if (error !== null) entry.error = error as unknown as JournalEntry["error"] & object;
-  if (outcome !== null) entry.outcome = outcome as JournalEntry["outcome"] & object;
+  if (error !== null) entry.error = error;
+  if (outcome !== null) entry.outcome = outcome;
   const completedAt = check.optionalInstant(row[13]);
   if (completedAt !== null) entry.completedAt = completedAt;
   return entry;
