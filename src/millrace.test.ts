@@ -56,6 +56,31 @@ describe("an embedded Millrace", () => {
     expect(millrace.url).toBeUndefined();
   });
 
+  test("runs a step on the node that has its handler, whoever owns the shard", { timeout: 60_000 }, async () => {
+    const shout: TaskHandler = (input) => (input as { text: string }).text.toUpperCase();
+    const definition = {
+      workflowId: "relay",
+      name: "Relay",
+      steps: [
+        { stepId: "greet", type: "TASK", taskId: "greet", transitions: { default: "shout" } },
+        { stepId: "shout", type: "TASK", taskId: "shout", input: { text: "${steps.greet.output}" } },
+      ],
+    };
+    const greeter = await started({ workflows: [definition] });
+    const shouter = await started({ tasks: { shout }, workflows: [] });
+    const ids: string[] = [];
+    // Keys spread the instances over the shards of both nodes.
+    for (let i = 0; i < 20; i++) {
+      const by = i % 2 === 0 ? greeter : shouter;
+      const input = { name: `n${i}` };
+      ids.push((await by.startInstance({ definitionId: "relay", input, idempotencyKey: `relay-${i}` })).instanceId);
+    }
+    for (const [i, id] of ids.entries()) {
+      const ended = await greeter.waitForEnd(id, { timeoutMs: 30_000 });
+      expect(ended).toMatchObject({ status: "COMPLETED", output: `HELLO N${i}` });
+    }
+  });
+
   test("takes signals and cancels", async () => {
     const millrace = await started();
     const asked = await millrace.startInstance({ definitionId: "approval" });

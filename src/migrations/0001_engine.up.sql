@@ -201,6 +201,23 @@ create table workflow_orchestrator_service.inbox (
   primary key (shard, id)
 );
 
+-- Steps whose handler the owner of their shard does not have: their runner takes the row away and sends the result to the
+-- shard's inbox. A runner that dies with a row, or loses it, is noticed by its beat or by the step's time.
+create table workflow_orchestrator_service.errands (
+  runner text not null,
+  id bigint generated always as identity,
+  shard smallint not null,
+  instance_id uuid not null,
+  path text not null,
+  step_id varchar(255) not null,
+  task_id varchar(255) not null,
+  attempt integer not null,
+  input jsonb,
+  timeout_ms bigint not null,
+  created_at timestamptz not null default now(),
+  primary key (runner, id)
+);
+
 create table workflow_orchestrator_service.idempotency_keys (
   shard smallint not null,
   namespace text not null,
@@ -419,6 +436,12 @@ begin
     if part is not null then
       update workflow_orchestrator_service.payloads p set claimed = true from jsonb_array_elements(part) e
       where p.shard = (e->>0)::smallint and p.id = (e->>1)::uuid;
+    end if;
+    part := in_extras->'errands';
+    if part is not null then
+      insert into workflow_orchestrator_service.errands (runner, shard, instance_id, path, step_id, task_id, attempt, input, timeout_ms, created_at)
+      select e->>0, (e->>1)::smallint, (e->>2)::uuid, e->>3, e->>4, e->>5, (e->>6)::integer, e->7, (e->>8)::bigint, at
+      from jsonb_array_elements(part) e;
     end if;
     part := in_extras->'shardsReleased';
     if part is not null then

@@ -123,6 +123,7 @@ const cases: readonly Case[] = [
     most: 5,
     rows: 1,
   }),
+  of(work.takeErrands, { values: () => [nobody[0]!.id, 100], indexes: ["errands_pkey"], most: 10 }),
   of(work.savePayload, {
     values: () => [1, uuidv7(Date.now()), some(1)[0]!.id, "{}"],
     indexes: [],
@@ -189,6 +190,7 @@ const others: readonly { statement: Statement; because: string }[] = [
     statement,
     because: "rows of nodes and lanes",
   })),
+  { statement: work.deleteOldErrands, because: "errands are there for moments, and it runs once an hour" },
   ...[
     lanes.ensurePartitions,
     retention.forgetEmptiness,

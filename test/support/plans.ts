@@ -72,18 +72,19 @@ export async function openExplainer(url: string): Promise<Explainer> {
   }
 
   return {
-    explain: ({ text, values = [], generic }) =>
-      rolledBack(async () => {
-        await client.query(`set local plan_cache_mode = force_${generic ? "generic" : "custom"}_plan`);
-        await client.query(`prepare explained as ${text}`);
-        try {
+    async explain({ text, values = [], generic }) {
+      await client.query(`prepare explained as ${text}`);
+      try {
+        return await rolledBack(async () => {
+          await client.query(`set local plan_cache_mode = force_${generic ? "generic" : "custom"}_plan`);
           const call = values.length === 0 ? "explained" : `explained (${values.map(literal).join(", ")})`;
           const { rows } = await client.query(`explain (analyze, buffers, timing off, format json) execute ${call}`);
           return planOf(rows[0]["QUERY PLAN"][0]);
-        } finally {
-          await client.query("deallocate explained").catch(() => {});
-        }
-      }),
+        });
+      } finally {
+        await client.query("deallocate explained");
+      }
+    },
 
     insideFunctions: (calls) =>
       rolledBack(async () => {

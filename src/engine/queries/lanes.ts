@@ -39,7 +39,7 @@ export const readCluster = statement(
   "engine.read_cluster",
   `select ${ms("now()")} as now,
      (select coalesce(jsonb_agg(jsonb_build_object('nodeId', n.node_id, 'beat', n.beat, 'expiresAt', ${ms("n.expires_at")},
-        'draining', n.draining, 'roles', n.capabilities->'roles',
+        'draining', n.draining, 'roles', n.capabilities->'roles', 'tasks', n.capabilities->'tasks',
         'openLanes', (select count(*) from cluster.lanes l where l.node_id = n.node_id and l.closed_at is null))), '[]')
       from cluster.node_registrations n
       where n.expires_at > now() - interval '1 hour'

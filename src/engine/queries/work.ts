@@ -101,6 +101,23 @@ export const readStatuses = statement(
    join workflow_orchestrator_service.workflow_instances i on i.shard = x.shard and i.id = x.id`,
 );
 
+/** Takes a runner's errands away, oldest first. Only the runner itself does. */
+export const takeErrands = statement(
+  "engine.take_errands",
+  `delete from workflow_orchestrator_service.errands e
+   where e.runner = $1 and e.id = any (array(
+     select d.id from workflow_orchestrator_service.errands d where d.runner = $1 order by d.id limit $2))
+   returning e.id, e.shard, e.instance_id as "instanceId", e.path, e.step_id as "stepId", e.task_id as "taskId", e.attempt, e.input,
+     e.timeout_ms as "timeoutMs"`,
+);
+
+/** Errands whose runner is gone: their owners have noticed long ago. */
+export const deleteOldErrands = statement(
+  "engine.delete_old_errands",
+  `delete from workflow_orchestrator_service.errands e
+   where not exists (select 1 from cluster.node_registrations n where n.node_id = e.runner and n.expires_at > now() - interval '1 hour')`,
+);
+
 export const deleteExpiredKeys = statement(
   "engine.delete_expired_keys",
   `delete from workflow_orchestrator_service.idempotency_keys k

@@ -77,6 +77,8 @@ export interface Core {
   readonly reads: Set<Set<string>>;
   shardCount: number;
   lane: Lane;
+  /** Live nodes that have a handler for a task, this one not among them. As of the last look at the cluster. */
+  readonly handlersElsewhere: Map<string, string[]>;
   /** Until when, on the monotonic clock, the node may begin steps. */
   deadlineMs(): number;
   /** No step begins any more: the node drains or has lost its lane. */
@@ -90,6 +92,8 @@ export interface Delivery {
   inboxId?: number;
   /** A large value in the fact that was written to payloads already; its rows will refer to it. */
   payload?: { value: unknown; id: string };
+  /** The row that sends the step to another node. */
+  errand?: string;
   /** After the commit of the effect (or at once if there is none to write). */
   settled?(result: { ignored: string | undefined; resident: Resident | undefined }): void;
   /** It could not be recorded; what happened is unknown or nothing. */

@@ -8,7 +8,7 @@ import type { Logger } from "../../foundation/log.ts";
 import { Loop } from "../../foundation/loop.ts";
 import { ensurePartitions } from "../queries/lanes.ts";
 import { forgetEmptiness } from "../queries/retention.ts";
-import { deleteExpiredKeys, deleteOrphanPayloads } from "../queries/work.ts";
+import { deleteExpiredKeys, deleteOldErrands, deleteOrphanPayloads } from "../queries/work.ts";
 import { removeOld } from "./retention.ts";
 
 const everyMs = 3_600_000;
@@ -62,7 +62,7 @@ export interface Round {
 export async function keepHouse({ db, log, retentionMs, signal }: Round): Promise<void> {
   await db.query(ensurePartitions);
   await db.query(forgetEmptiness);
-  for (const statement of [deleteExpiredKeys, deleteOrphanPayloads]) {
+  for (const statement of [deleteExpiredKeys, deleteOldErrands, deleteOrphanPayloads]) {
     while (!signal.aborted) {
       const { rowCount } = await db.execute(statement);
       if (rowCount < batchLimit) break;

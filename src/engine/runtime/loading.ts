@@ -119,6 +119,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
         : stored.parked
           ? "the instance is parked"
           : `the instance is ${stored.status}`;
+    let cancelled = false;
     for (const delivery of entry?.deliveries ?? []) {
       const work = emptyWork({ shard, instanceId: id });
       const { fact, inboxId } = delivery;

@@ -15,6 +15,7 @@ import type { Beat } from "./beat.ts";
 import { createBirths } from "./births.ts";
 import { atMost, type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
+import { createErrands } from "./errands.ts";
 import { createHints } from "./hints.ts";
 import { createInbox } from "./inbox.ts";
 import { Lane } from "./lane.ts";
@@ -97,6 +98,7 @@ export function createNode(options: NodeOptions): EngineNode {
     lane: newLane(),
     deadlineMs: () => beat?.deadlineMs() ?? Number.NEGATIVE_INFINITY,
     stopping: false,
+    handlersElsewhere: new Map(),
   };
 
   const hints = createHints(core);
@@ -109,7 +111,13 @@ export function createNode(options: NodeOptions): EngineNode {
     },
   });
   const loading = createLoading(core, turns);
-  const runner = createRunner(core, { deliver: deliverResult });
+  const errands = createErrands(core, {
+    runner: () => runner,
+    hints,
+    deliver: loading.deliver,
+    post: ({ shard, instanceId }, fact) => postResult({ shard, instanceId, fact }),
+  });
+  const runner = createRunner(core, { deliver: deliverResult, sendErrand: errands.send });
   const timers = createTimers(core, { deliver: loading.deliver });
   const inbox = createInbox(core, { deliver: loading.deliver });
   const ownership = createOwnership(core, turns, {
@@ -172,13 +180,20 @@ export function createNode(options: NodeOptions): EngineNode {
       return;
     }
     if (delivery.fact.kind !== "completed" && delivery.fact.kind !== "failed") return;
-    if (owned?.phase === "releasing" || handedOver.has(shard)) {
-      const post = async () => {
-        await store.post([{ shard, kind: "RESULT", instanceId, fact: delivery.fact }]);
+    if (owned?.phase === "releasing" || handedOver.has(shard)) postResult({ shard, instanceId, fact: delivery.fact });
+  }
+
+  /** Sends a result to the inbox of a shard that is another node's. */
+  function postResult({ shard, instanceId, fact }: { shard: number; instanceId: string; fact: object }): void {
+    const posting = store
+      .post([{ shard, kind: "RESULT", instanceId, fact }])
+      .then(() => {
         hints.inbox(shard);
-      };
-      latePosts.add(post().catch((error: unknown) => log.warn({ err: error }, "a late result could not be handed on")));
-    }
+        if (core.shards.has(shard)) inbox.wake();
+      })
+      .catch((error: unknown) => log.warn({ err: error }, "a result could not be handed on"))
+      .finally(() => latePosts.delete(posting));
+    latePosts.add(posting);
   }
 
   /** Shards that were let go in an orderly way: their new owners wait for results from here. */
@@ -237,7 +252,7 @@ export function createNode(options: NodeOptions): EngineNode {
     const again = () => {
       seeking = true;
     };
-    const taskIds = options.handlers.ids();
+    const taskIds = [...options.handlers.ids(), ...core.handlersElsewhere.keys()];
     const found = await store.awaitingTasks({ shards, taskIds, limit: awaitingLimit }).catch((error: unknown) => {
       again();
       throw error;
@@ -255,6 +270,15 @@ export function createNode(options: NodeOptions): EngineNode {
     }
   }
 
+  let elsewhere = "";
+
+  /** Other nodes came with handlers that steps here may wait for; and what is registered here, others are told. */
+  function noteNewHandlers(): void {
+    const now = [...core.handlersElsewhere.keys()].sort().join("\0");
+    if (now !== elsewhere) seeking = true;
+    elsewhere = now;
+  }
+
   async function tick(): Promise<void> {
     try {
       await ownership.tick();
@@ -262,7 +286,9 @@ export function createNode(options: NodeOptions): EngineNode {
         if (owned.phase === "open" && owned.foldAfter !== undefined) await loading.foldReady(owned);
       }
       runner.retryHeld();
+      noteNewHandlers();
       if (seeking) await findHandlers();
+      if (ownership.othersLive) errands.wake();
     } catch (error) {
       log.warn({ err: error }, "the look at the cluster failed; it is repeated");
     }
@@ -305,12 +331,15 @@ export function createNode(options: NodeOptions): EngineNode {
     store.onHint((hint) => {
       if (state !== "running") return;
       if (hint.leases === true) tickSoon();
+      if (hint.errands?.includes(core.nodeId) === true) errands.wake();
       if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard))))
         inbox.wake();
     });
     options.handlers.onRegister?.(() => {
       seeking = true;
-      if (state === "running") tickSoon();
+      if (state !== "running") return;
+      void store.register(registration()).catch((error: unknown) => log.warn({ err: error }, "not registered"));
+      tickSoon();
     });
     timers.start();
     inbox.start();
@@ -330,6 +359,7 @@ export function createNode(options: NodeOptions): EngineNode {
     state = "stopping";
     cancelTick?.();
     inbox.stop();
+    errands.stop();
     await beat?.drain();
     // With others to go on, shards leave at once and late results follow them; alone, what runs may finish first.
     if (!ownership.othersLive) await runner.settled(options.drainMs);

@@ -64,6 +64,7 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     othersLive = live.some((node) => node.nodeId !== core.nodeId);
     // A node that the others take for dead must not compete with them.
     if (!live.some((node) => node.nodeId === core.nodeId)) return;
+    noteHandlers(live);
     abandonAwaited(view);
     const mine = new Set<number>();
     for (let shard = 0; shard < core.shardCount; shard++) {
@@ -72,6 +73,19 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     await acquire(view, mine);
     const surplus = [...core.shards.values()].filter((owned) => owned.phase === "open" && !mine.has(owned.shard));
     if (surplus.length > 0) await release(surplus);
+  }
+
+  /** Which live nodes have which handlers: a step without one here goes to one of them. */
+  function noteHandlers(live: NodeRow[]): void {
+    core.handlersElsewhere.clear();
+    for (const { nodeId, tasks } of live) {
+      if (nodeId === core.nodeId) continue;
+      for (const taskId of tasks) {
+        const nodes = core.handlersElsewhere.get(taskId);
+        if (nodes === undefined) core.handlersElsewhere.set(taskId, [nodeId]);
+        else nodes.push(nodeId);
+      }
+    }
   }
 
   function isLive(node: NodeRow, now: number): boolean {

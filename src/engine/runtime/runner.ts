@@ -8,7 +8,15 @@
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
 import { inlineLimit } from "../payloads.ts";
-import { type ErrorInfo, type TaskContext, TaskError, taskLog, toErrorInfo, toJson } from "../task.ts";
+import {
+  type ErrorInfo,
+  type TaskContext,
+  TaskError,
+  type TaskHandler,
+  taskLog,
+  toErrorInfo,
+  toJson,
+} from "../task.ts";
 import type { Core, Delivery } from "./core.ts";
 import type { Resident } from "./resident.ts";
 
@@ -18,9 +26,15 @@ const sweepMs = 100;
 /** From so many interruptions on, a step runs with no other of its kind beside it. */
 const isolateFrom = 2;
 
+/** Whose step a run is: an instance of ours, or of a node that asked us to run it. */
+type Owner = Pick<Resident, "id" | "shard" | "running">;
+
 interface Run {
-  resident: Resident;
+  owner: Owner;
+  /** Absent for an errand. */
+  resident: Resident | undefined;
   task: TaskRun;
+  deliver(delivery: Delivery): void;
   startedAt: number;
   startedMs: number;
   shown: boolean;
@@ -30,6 +44,8 @@ interface Run {
 
 export interface Runner {
   run(resident: Resident, task: TaskRun): void;
+  /** Runs a step for the owner of another shard; `deliver` gets its result. */
+  runErrand(errand: { owner: { id: string; shard: number }; task: TaskRun; deliver(delivery: Delivery): void }): void;
   readonly running: number;
   /** Runs of one shard that are under way. */
   runsOf(shard: number): { path: string; resident: Resident }[];
@@ -41,6 +57,8 @@ export interface Runner {
 }
 
 export interface RunnerReactions {
+  /** Another node is asked to run the step. */
+  sendErrand(resident: Resident, what: { task: TaskRun; runner: string }): void;
   /** Hands a result to the instance: to its resident, or to whoever owns its shard now. */
   deliver(what: { shard: number; instanceId: string; resident: Resident }, delivery: Delivery): void;
 }
@@ -93,12 +111,15 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   }
 
   function begin(resident: Resident, task: TaskRun): Run | undefined {
-    // Between the decision and now it may have been cancelled; what the rows say is over is not begun.
-    const live = resident.state.live[task.path];
-    if (resident.gone || live?.phase !== "running" || live.attempt !== task.attempt) return undefined;
+    if (!isWanted({ resident, task })) return undefined;
     const handler = core.handlers.get(task.taskId);
     if (handler === undefined) {
       const { path, taskId } = task;
+      const runner = pick(core.handlersElsewhere.get(taskId));
+      if (runner !== undefined) {
+        reactions.sendErrand(resident, { task, runner });
+        return undefined;
+      }
       deliver(resident, {
         fact: { kind: "unassigned", path },
         // One that was registered meanwhile did not find the row.
@@ -108,9 +129,17 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       });
       return undefined;
     }
+    return call({ owner: resident, resident, task, deliver: (delivery) => deliver(resident, delivery) }, handler);
+  }
+
+  function pick(nodes: string[] | undefined): string | undefined {
+    return nodes?.[Math.floor(core.random() * nodes.length)];
+  }
+
+  function call(what: Pick<Run, "owner" | "resident" | "task" | "deliver">, handler: TaskHandler): Run {
+    const { owner, task } = what;
     const started: Run = {
-      resident,
-      task,
+      ...what,
       startedAt: core.time.now(),
       startedMs: core.clock.monotonicMs(),
       shown: false,
@@ -118,7 +147,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       abort: undefined,
     };
     runs.add(started);
-    resident.running.set(task.path, { abort: (reason) => abort(started, reason) });
+    owner.running.set(task.path, { abort: (reason) => abort(started, reason) });
     sweepSoon();
     let result: unknown;
     try {
@@ -139,19 +168,19 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   }
 
   function contextOf(started: Run): TaskContext {
-    const { task, resident } = started;
+    const { task, owner } = started;
     let log: TaskContext["log"] | undefined;
     return {
       get signal() {
         started.abort ??= new AbortController();
         return started.abort.signal;
       },
-      idempotencyKey: `${resident.id}:${task.path}`,
+      idempotencyKey: `${owner.id}:${task.path}`,
       attempt: task.attempt,
-      instanceId: resident.id,
+      instanceId: owner.id,
       stepId: task.stepId,
       get log() {
-        log ??= taskLog(core.log, { instanceId: resident.id, stepId: task.stepId, attempt: task.attempt });
+        log ??= taskLog(core.log, { instanceId: owner.id, stepId: task.stepId, attempt: task.attempt });
         return log;
       },
     };
@@ -173,13 +202,14 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
     const value = (typeof output === "object" && output !== null ? JSON.parse(result.json) : (output ?? null)) as Json;
     const { path, attempt } = started.task;
     const fact = { kind: "completed" as const, path, attempt, output: value, ...times(started) };
-    if (result.json.length <= inlineLimit) {
-      deliver(started.resident, { fact });
+    // The inbox carries an errand's result whole.
+    if (result.json.length <= inlineLimit || started.resident === undefined) {
+      started.deliver({ fact });
       return;
     }
     void store(started, result.json).then(
       (id) => {
-        deliver(started.resident, { fact, payload: { value, id } });
+        started.deliver({ fact, payload: { value, id } });
       },
       (error: unknown) =>
         deliverFailure(started, {
@@ -193,7 +223,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
 
   /** A large output is written beside the lane before its row refers to it. */
   async function store(started: Run, body: string): Promise<string> {
-    const { shard, id: instanceId } = started.resident;
+    const { shard, id: instanceId } = started.owner;
     const id = core.newId(core.time.now());
     await core.store.savePayload({ shard, id, instanceId, body });
     return id;
@@ -205,7 +235,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
 
   function deliverFailure(started: Run, error: ErrorInfo): void {
     const { path, attempt } = started.task;
-    deliver(started.resident, { fact: { kind: "failed", path, attempt, error, ...times(started) } });
+    started.deliver({ fact: { kind: "failed", path, attempt, error, ...times(started) } });
   }
 
   function deliver(resident: Resident, delivery: Delivery): void {
@@ -217,7 +247,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
     if (started.over) return false;
     started.over = true;
     runs.delete(started);
-    started.resident.running.delete(started.task.path);
+    started.owner.running.delete(started.task.path);
     if (suspectRuns === started) {
       suspectRuns = undefined;
       core.clock.soon(nextSuspect);
@@ -261,7 +291,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
         });
       } else if (elapsed >= shownAfterMs && !started.shown) {
         started.shown = true;
-        deliver(started.resident, { fact: { kind: "running", path: task.path, attempt: task.attempt } });
+        started.deliver({ fact: { kind: "running", path: task.path, attempt: task.attempt } });
       }
     }
     retryHeld();
@@ -279,8 +309,26 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
     get running() {
       return runs.size;
     },
+    runErrand({ owner, task, deliver: answer }) {
+      const handler = core.handlers.get(task.taskId);
+      if (handler !== undefined) {
+        call({ owner: { ...owner, running: new Map() }, resident: undefined, task, deliver: answer }, handler);
+        return;
+      }
+      const { path, attempt } = task;
+      const now = core.time.now();
+      const message = `Node ${core.nodeId} has no handler for task "${task.taskId}" any more`;
+      const error = {
+        code: "NO_HANDLER",
+        category: "TRANSIENT" as const,
+        message,
+        retriable: true,
+        timestamp: nowIso(),
+      };
+      answer({ fact: { kind: "failed", path, attempt, error, startedAt: now, completedAt: now } });
+    },
     runsOf: (shard) =>
-      [...runs].filter((r) => r.resident.shard === shard).map((r) => ({ path: r.task.path, resident: r.resident })),
+      [...runs].flatMap(({ resident, task }) => (resident?.shard === shard ? [{ path: task.path, resident }] : [])),
     retryHeld,
     async settled(timeoutMs) {
       const until = core.clock.monotonicMs() + timeoutMs;

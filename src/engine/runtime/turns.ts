@@ -56,6 +56,7 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
       resident.references.set(delivery.payload.value, delivery.payload.id);
       work.payloadsClaimed.push(`[${resident.shard},"${delivery.payload.id}"]`);
     }
+    if (delivery.errand !== undefined) work.errands.push(delivery.errand);
     let decision: Decision;
     try {
       decision = decideNow(resident, delivery.fact);

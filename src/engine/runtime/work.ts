@@ -17,6 +17,7 @@ export interface Work {
   waitsEnded: string[];
   inboxConsumed: string[];
   payloadsClaimed: string[];
+  errands: string[];
   shardsReleased: string[];
   rows: number;
   bytes: number;
@@ -44,6 +45,7 @@ export function emptyWork(owner: { shard: number; instanceId: string }): Work {
     waitsEnded: [],
     inboxConsumed: [],
     payloadsClaimed: [],
+    errands: [],
     shardsReleased: [],
     rows: 0,
     bytes: 0,
@@ -62,6 +64,7 @@ const lists = [
   "waitsEnded",
   "inboxConsumed",
   "payloadsClaimed",
+  "errands",
   "shardsReleased",
 ] as const;
 export type ExtraKind = (typeof lists)[number];

@@ -131,6 +131,7 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     inbox: (what) => call("inbox", () => store.inbox(what)),
     accept: (births) => inserting("accept", births.length, () => store.accept(births)),
     post: (rows) => inserting("post", rows.length, () => store.post(rows)),
+    takeErrands: (what) => call("takeErrands", () => store.takeErrands(what)),
     savePayload: (payload) => call("savePayload", () => store.savePayload(payload)),
     payloads: (ids) => call("payloads", () => store.payloads(ids)),
     statuses: (ids) => call("statuses", () => store.statuses(ids)),

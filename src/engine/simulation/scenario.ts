@@ -122,7 +122,7 @@ function planChaos(world: World): void {
     longestMs: random.pick([2, 5, 30]),
   };
   Object.assign(faults, shaky);
-  const troubles = random.between(0, 8);
+  const troubles = random.pick([random.between(0, 8), random.between(10, 40)]);
   for (let i = 0; i < troubles; i++) time.after(random.between(2_500, chaosMs), () => trouble(world));
 }
 

@@ -25,7 +25,7 @@ export interface FlushBatch {
   changes?: string;
   steps?: string;
   transitions?: string;
-  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, inboxConsumed, payloadsClaimed, shardsReleased. */
+  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, inboxConsumed, payloadsClaimed, errands, shardsReleased. */
   extras?: string;
 }
 
@@ -64,6 +64,8 @@ export interface NodeRow {
   beat: number;
   expiresAt: number;
   draining: boolean;
+  /** The tasks that it has handlers for. */
+  tasks: string[];
   /** It has a lane that is open. */
   openLanes: number;
   roles: string[];
@@ -211,6 +213,8 @@ export interface Store {
   accept(births: BirthRow[]): Promise<BirthAnswer[]>;
   /** Puts facts into inboxes of shards of other nodes. */
   post(rows: { shard: number; kind: string; instanceId: string; fact: object }[]): Promise<void>;
+  /** Takes away the steps that this node is to run for owners of other shards. */
+  takeErrands(what: { runner: string; limit: number }): Promise<Errand[]>;
   savePayload(payload: { shard: number; id: string; instanceId: string; body: string }): Promise<void>;
   payloads(ids: { shard: number; id: string }[]): Promise<Map<string, Json>>;
 
@@ -224,9 +228,24 @@ export interface Store {
   onHint(listener: (hint: Hint) => void): void;
 }
 
+/** A step that its shard's owner has no handler for, on its way to a node that has. */
+export interface Errand {
+  id: number;
+  shard: number;
+  instanceId: string;
+  path: string;
+  stepId: string;
+  taskId: string;
+  attempt: number;
+  input: Json;
+  timeoutMs: number;
+}
+
 export interface Hint {
   /** Shards whose inbox has something new. */
   inbox?: number[];
+  /** Nodes that have errands. */
+  errands?: string[];
   /** Leases changed. */
   leases?: boolean;
   /** Instances that changed, for those who watch them. */

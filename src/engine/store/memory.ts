@@ -52,6 +52,7 @@ export function createMemoryStore(tables: Tables): Store {
     inbox: (what) => call(() => reads.inbox(tables, what)),
     accept: (births) => call(() => intake.accept(tables, births)),
     post: (rows) => call(() => void intake.post(tables, rows)),
+    takeErrands: (what) => call(() => reads.takeErrands(tables, what)),
     savePayload: (payload) => call(() => intake.savePayload(tables, payload)),
     payloads: (ids) => call(() => reads.payloads(tables, ids)),
     statuses: (ids) => call(() => reads.statuses(tables, ids)),

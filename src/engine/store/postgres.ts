@@ -19,6 +19,7 @@ import {
   type BirthAnswer,
   type BirthRow,
   type ClusterView,
+  type Errand,
   type FlushAnswer,
   type FlushBatch,
   type Hint,
@@ -204,6 +205,10 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       if (rows.length === 0) return;
       const encoded = JSON.stringify(rows.map((row) => [row.shard, row.kind, row.instanceId, row.fact]));
       await guard(() => database.execute(work.postInbox, [encoded]));
+    },
+
+    async takeErrands({ runner, limit }) {
+      return guard(() => database.query<Errand>(work.takeErrands, [runner, limit]));
     },
 
     async savePayload({ shard, id, instanceId, body }) {

@@ -249,6 +249,24 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
         if (payload !== undefined) payload.claimed = true;
       };
     }),
+    ...(extras.errands ?? []).map((row) => {
+      const [, shard, instanceId, path, stepId, taskId, attempt, input, timeoutMs] = row;
+      const errand = {
+        shard: own(shard),
+        instanceId: check.uuid(instanceId),
+        path: check.text(path),
+        stepId: check.text(stepId),
+        taskId: check.text(taskId),
+        attempt: Number(attempt),
+        input: input ?? null,
+        timeoutMs: Number(timeoutMs),
+      };
+      const runner = check.text(row[0]);
+      return () => {
+        const id = tables.nextInboxId++;
+        tables.errands.set(id, { runner, errand: { id, ...errand } });
+      };
+    }),
     ...(extras.shardsReleased ?? []).map((row) => {
       const shard = own(row[0]);
       return () => releaseShard(tables, { shard, laneId: batch.laneId, nodeId: batch.nodeId });

@@ -6,7 +6,10 @@ import { isLaneOpen, shardEntity, type Tables } from "./tables.ts";
 const hourMs = 3_600_000;
 const minuteMs = 60_000;
 
-export function register(tables: Tables, node: { nodeId: string; leaseMs: number; roles: string[] }): void {
+export function register(
+  tables: Tables,
+  node: { nodeId: string; leaseMs: number; roles: string[]; tasks: string[] },
+): void {
   const known = tables.nodes.get(node.nodeId);
   tables.nodes.set(node.nodeId, {
     nodeId: node.nodeId,
@@ -15,6 +18,7 @@ export function register(tables: Tables, node: { nodeId: string; leaseMs: number
     draining: false,
     health: "HEALTHY",
     roles: [...node.roles],
+    tasks: [...node.tasks],
   });
   note(tables, { entity: "node_registry", id: node.nodeId, from: null, to: "HEALTHY", event: "registered" });
 }
@@ -43,12 +47,13 @@ export function cluster(tables: Tables): ClusterView {
   return {
     now,
     nodes: [...tables.nodes.values()]
-      .map(({ nodeId, beat, expiresAt, draining, roles }) => ({
+      .map(({ nodeId, beat, expiresAt, draining, roles, tasks }) => ({
         nodeId,
         beat,
         expiresAt,
         draining,
         roles: [...roles],
+        tasks: [...tasks],
         openLanes: openLanes(nodeId),
       }))
       .filter((node) => node.expiresAt > now - hourMs || node.openLanes > 0),

@@ -4,7 +4,7 @@ import type { Json } from "../../machine/definition.ts";
 import type { Cancellation, InstanceStatus } from "../../machine/state.ts";
 import { putInPlace, referencesIn } from "../../payloads.ts";
 import type { ErrorInfo } from "../../task.ts";
-import type { InboxRow, StoredInstance, TimerRow } from "../contract.ts";
+import type { Errand, InboxRow, StoredInstance, TimerRow } from "../contract.ts";
 import { type InstanceRow, rowKey, type Tables } from "./tables.ts";
 
 export function readyInstances(
@@ -97,6 +97,13 @@ export function timers(
       .slice(0, limitPerShard)
       .map((row) => ({ ...row })),
   );
+}
+
+/** Takes a runner's errands away, oldest first. */
+export function takeErrands(tables: Tables, what: { runner: string; limit: number }): Errand[] {
+  const taken = [...tables.errands.values()].filter(({ runner }) => runner === what.runner).slice(0, what.limit);
+  for (const { errand } of taken) tables.errands.delete(errand.id);
+  return taken.map(({ errand }) => errand);
 }
 
 export function inbox(

@@ -2,7 +2,7 @@
 
 import { uuidTimeMs } from "../../../foundation/ids.ts";
 import type { InstanceStatus, JournalEntry } from "../../machine/state.ts";
-import type { Hint } from "../contract.ts";
+import type { Errand, Hint } from "../contract.ts";
 import { refuse } from "./refusals.ts";
 
 export interface InstanceRow {
@@ -86,6 +86,7 @@ export interface NodeTableRow {
   draining: boolean;
   health: "HEALTHY" | "OFFLINE";
   roles: string[];
+  tasks: string[];
 }
 
 export interface StoredInboxRow {
@@ -115,6 +116,7 @@ export interface Tables {
   /** By `timerKey`. */
   readonly timers: Map<string, { shard: number; dueAt: number; instanceId: string; key: string }>;
   readonly inbox: Map<number, StoredInboxRow>;
+  readonly errands: Map<number, { runner: string; errand: Errand }>;
   readonly keys: Map<string, KeyRow>;
   /** Keys that another open transaction has inserted and not committed. */
   readonly heldKeys: Set<string>;
@@ -158,6 +160,7 @@ export function createMemoryDatabase({
     waits: new Map(),
     timers: new Map(),
     inbox: new Map(),
+    errands: new Map(),
     keys: new Map(),
     heldKeys: new Set(),
     payloads: new Map(),
