@@ -67,7 +67,7 @@ function drawBlows(random: Random, { kills, leaseMs }: { kills: number; leaseMs:
     const target =
       first[index] ??
       random.pick<Target>(["node", "node", "node", "postgres", "postgres", "postgres", "both", "both", "all"]);
-    const afterSentUs = random.pick([0, random.between(0, 1_000), random.between(0, 8_000)]);
+    const afterSentUs = random.pick([0, 0, random.between(0, 600), random.between(0, 8_000)]);
     const backAfterMs = random.between(0, 1_500);
     blows.push({
       atMs: 0,

@@ -169,7 +169,8 @@ create function workflow_orchestrator_service.engine_drop_history_v1(
   in_part text, in_horizon timestamptz, out outcome text, out readers integer)
 language plpgsql
 set lock_timeout = '5s'
--- Few instances are that old, and each is one look into the partition's primary key.
+-- Few instances are that old: all of them are read, and each is one look into the partition's primary key.
+set enable_seqscan = on
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off

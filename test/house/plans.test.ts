@@ -14,26 +14,14 @@ import { encodeChange, encodeStart, encodeStep, encodeTransition } from "../../s
 import type { Connection, Database, Statement } from "../../src/foundation/database/index.ts";
 import { uuidv7 } from "../../src/foundation/ids.ts";
 import { openTestDatabase } from "../support/database.ts";
-import {
-  bigNamespace,
-  definitionOf,
-  insertManyInstances,
-  type Sample,
-  shardCount,
-  workflowOf,
-} from "../support/many_instances.ts";
+import { bigNamespace, definitionOf, insertManyInstances, type Sample, workflowOf } from "../support/many_instances.ts";
 import { type Explainer, openExplainer, type Plan } from "../support/plans.ts";
-
-const dayMs = 86_400_000;
-const zeroId = "00000000-0000-0000-0000-000000000000";
-const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-const daysAgo = (days: number) => new Date(Date.now() - days * dayMs).toISOString();
+import { type Case, cases, instancesKey, lists, others, type Some } from "./plan_cases.ts";
 
 /** What is asked for in the empty tables too. */
 const nobody: Sample[] = [{ n: 0, shard: 1, id: uuidv7(Date.now()) }];
 let samples = nobody;
-const some = (count: number) => samples.slice(-count);
-const columns = (of: readonly Sample[]) => [of.map(({ shard }) => shard), of.map(({ id }) => id)];
+const some: Some = (count) => samples.slice(-count);
 
 let db: Database;
 let line: Connection;
@@ -56,238 +44,6 @@ afterAll(async () => {
   await drop();
 });
 
-const instancesKey = "workflow_instances_pkey";
-const byTime = "workflow_instances_namespace_idx";
-const journalKey = "workflow_instance_steps_pkey";
-const payloadsOfInstance = "payloads_instance_idx";
-
-interface Case {
-  name: string;
-  text(): string;
-  values(): readonly unknown[];
-  /** The indexes that it may use, as the migration names them. */
-  indexes: readonly string[];
-  /** Pages that it may read of the full tables. */
-  most: number;
-  /** Rows that it gives at least of the full tables, so that the case is not an empty one. */
-  rows?: number;
-}
-
-const of = (
-  statement: Statement,
-  given: { values: () => readonly unknown[]; indexes: readonly string[]; most: number; rows?: number },
-): Case => ({ name: statement.name, text: () => statement.text, ...given });
-
-/** Per instance: its row, whether it has payloads, and its journal in each of five weeks. */
-const pagesPerFold = 22;
-
-const cases: readonly Case[] = [
-  of(work.readReady, {
-    values: () => [1, zeroId, 20],
-    indexes: ["workflow_instances_ready_idx", payloadsOfInstance, journalKey],
-    most: 20 * pagesPerFold,
-    rows: 10,
-  }),
-  of(work.readInstances, {
-    values: () => columns(some(200)),
-    indexes: [instancesKey, payloadsOfInstance, journalKey],
-    most: 200 * pagesPerFold,
-    rows: 200,
-  }),
-  of(work.readAwaiting, {
-    values: () => [shards, ["task-1"], 100],
-    indexes: ["workflow_instances_awaiting_idx"],
-    most: 500,
-    rows: 100,
-  }),
-  of(work.readTimers, {
-    values: () => [shards, shards.map(() => 0), Date.now() + 60_000, 20],
-    indexes: ["timers_pkey"],
-    most: 64 * 25,
-    rows: 32 * 20,
-  }),
-  of(work.readInbox, {
-    values: () => [shards, shards.map(() => 0), 20],
-    indexes: ["inbox_pkey"],
-    most: 64 * 5,
-    rows: 16 * 20,
-  }),
-  of(work.postInbox, {
-    values: () => [JSON.stringify(some(1).map(({ shard, id }) => [shard, "SIGNAL", id, {}]))],
-    indexes: [],
-    most: 20,
-  }),
-  of(work.firstStarts, {
-    values: () => [JSON.stringify([[2, bigNamespace, workflowOf(0), "key-2"]])],
-    indexes: ["idempotency_keys_pkey"],
-    most: 5,
-    rows: 1,
-  }),
-  of(work.takeErrands, { values: () => [nobody[0]!.id, 100], indexes: ["errands_pkey"], most: 10 }),
-  of(work.savePayload, {
-    values: () => [1, uuidv7(Date.now()), some(1)[0]!.id, "{}"],
-    indexes: [],
-    most: 30,
-  }),
-  of(work.readPayloads, { values: () => columns(some(100)), indexes: ["payloads_pkey"], most: 100 * 4 }),
-  of(work.readStatuses, {
-    values: () => columns(some(100)),
-    indexes: [instancesKey, journalKey],
-    most: 100 * pagesPerFold,
-    rows: 100,
-  }),
-  of(work.deleteExpiredKeys, { values: () => [], indexes: ["idempotency_keys_expires_idx"], most: 10 }),
-  of(work.deleteOrphanPayloads, { values: () => [], indexes: ["payloads_unclaimed_idx"], most: 4_000 }),
-  of(views.readInstanceView, {
-    values: () => [some(1)[0]!.shard, some(1)[0]!.id],
-    indexes: [instancesKey, payloadsOfInstance, journalKey],
-    most: 30,
-  }),
-  of(views.isInstanceKnown, {
-    values: () => [some(1)[0]!.shard, some(1)[0]!.id, bigNamespace],
-    indexes: [instancesKey],
-    most: 5,
-  }),
-  of(views.readHistory, {
-    values: () => [some(1)[0]!.shard, some(1)[0]!.id, 0, 100],
-    indexes: [journalKey],
-    most: 30,
-    rows: 1,
-  }),
-  of(views.readTransitions, {
-    values: () => [some(1)[0]!.shard, some(1)[0]!.id, bigNamespace, 100],
-    indexes: ["fsm_transitions_entity_idx"],
-    most: 30,
-    rows: 1,
-  }),
-  of(views.isDefinitionUsed, {
-    values: () => [bigNamespace, workflowOf(3), definitionOf(3, 1)],
-    indexes: ["workflow_instances_definition_idx"],
-    most: 50,
-    rows: 1,
-  }),
-  of(retention.trimInstances, {
-    values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 1_000, daysAgo(1)],
-    indexes: [instancesKey],
-    most: 10_000,
-    rows: 1,
-  }),
-];
-
-/** Statements that are not looked at one by one, and why that is no loss. */
-const others: readonly { statement: Statement; because: string }[] = [
-  { statement: work.acceptStarts, because: "its function is looked at below" },
-  { statement: lanes.flush, because: "its function is looked at below" },
-  { statement: lanes.acquireShard, because: "its function is looked at below" },
-  ...[lanes.readSettings, lanes.registerNode, lanes.deregisterNode, lanes.openLane, lanes.notify].map((statement) => ({
-    statement,
-    because: "once in the life of a node, or without a table",
-  })),
-  ...[lanes.beat, lanes.readCluster, lanes.noteFolding, lanes.abandonLane, lanes.closeLanes, lanes.endBlockers].map(
-    (statement) => ({ statement, because: "its tables have a row for each node, lane or shard" }),
-  ),
-  ...[retire.expireNodes, retire.closeStrayLanes].map((statement) => ({
-    statement,
-    because: "rows of nodes and lanes",
-  })),
-  { statement: work.deleteOldErrands, because: "errands are there for moments, and it runs once an hour" },
-  ...[
-    lanes.ensurePartitions,
-    retention.forgetEmptiness,
-    retention.readOldPartitions,
-    retention.retireInstances,
-    retention.dropHistory,
-    retention.deleteStrayWaits,
-    retention.deleteStrayPayloads,
-    retention.deleteStrayTimers,
-  ].map((statement) => ({ statement, because: "once an hour, and made to look at a whole week" })),
-];
-
-/** The text of a list is assembled; it is taken from the function that would send it. */
-const listed = (
-  name: string,
-  given: Omit<Case, "name" | "text" | "values"> & { filter: () => Partial<views.ListFilter> },
-): Case => {
-  const filter = () => ({ namespace: bigNamespace, limit: 50, ...given.filter() });
-  return { ...given, name, text: () => assembled(filter()).text, values: () => assembled(filter()).values };
-};
-
-function assembled(filter: views.ListFilter): { text: string; values: readonly unknown[] } {
-  let sent: { text: string; values: readonly unknown[] } | undefined;
-  const refuse = () => Promise.reject(new Error("lists are assembled"));
-  void views.listInstances(
-    {
-      query: refuse,
-      execute: refuse,
-      unnamed: (text, values = []) => {
-        sent = { text, values };
-        return Promise.resolve([]);
-      },
-    },
-    filter,
-  );
-  return sent!;
-}
-
-const byStatus = "workflow_instances_status_idx";
-const byWorkflow = "workflow_instances_definition_idx";
-const byCorrelation = "workflow_instances_correlation_idx";
-const flow = { workflowId: workflowOf(4) };
-const version = { workflowId: workflowOf(4), id: definitionOf(4, 1) };
-
-const lists: readonly Case[] = [
-  listed("all", { filter: () => ({}), indexes: [byTime], most: 100, rows: 50 }),
-  listed("of a small namespace", { filter: () => ({ namespace: "small-3" }), indexes: [byTime], most: 150, rows: 50 }),
-  listed("of an unknown namespace", { filter: () => ({ namespace: "nobody" }), indexes: [byTime], most: 30 }),
-  listed("of a status", { filter: () => ({ status: ["FAILED"] }), indexes: [byStatus], most: 150, rows: 50 }),
-  listed("of three statuses", {
-    filter: () => ({ status: ["FAILED", "RUNNING", "COMPLETED"] }),
-    indexes: [byStatus],
-    most: 200,
-    rows: 50,
-  }),
-  listed("of a status that none has", { filter: () => ({ status: ["PAUSED"] }), indexes: [byStatus], most: 30 }),
-  listed("of a workflow", { filter: () => ({ definition: flow }), indexes: [byWorkflow], most: 150, rows: 50 }),
-  listed("of a version", { filter: () => ({ definition: version }), indexes: [byWorkflow], most: 200, rows: 50 }),
-  listed("of a correlation", {
-    filter: () => ({ correlationId: `order-${Math.floor(some(1)[0]!.n / 2)}` }),
-    indexes: [byCorrelation],
-    most: 30,
-    rows: 1,
-  }),
-  listed("after an id", { filter: () => ({ after: some(500)[0]!.id }), indexes: [byTime], most: 100, rows: 50 }),
-  listed("of a time", {
-    filter: () => ({ startedAfter: daysAgo(9), startedBefore: daysAgo(8) }),
-    indexes: [byTime],
-    most: 100,
-    rows: 50,
-  }),
-  listed("of a status and a time", {
-    filter: () => ({ status: ["FAILED"], startedBefore: daysAgo(8) }),
-    indexes: [byStatus],
-    most: 150,
-    rows: 50,
-  }),
-  listed("of a workflow, a time and a place", {
-    filter: () => ({ definition: flow, startedAfter: daysAgo(19), after: some(500)[0]!.id }),
-    indexes: [byWorkflow],
-    most: 150,
-    rows: 50,
-  }),
-  // One in twenty of one index's rows is what the other asks for: about a thousand rows are looked at.
-  listed("of a status and a workflow", {
-    filter: () => ({ status: ["FAILED"], definition: flow }),
-    indexes: [byStatus, byWorkflow],
-    most: 1_200,
-    rows: 50,
-  }),
-  listed("of a correlation and a status", {
-    filter: () => ({ correlationId: `order-${Math.floor(some(1)[0]!.n / 2)}`, status: ["PAUSED"] }),
-    indexes: [byCorrelation, byStatus],
-    most: 30,
-  }),
-];
-
 /** Tables with a row for each node, lane or shard; everything else may grow. */
 const smallTables = new Set(["node_registrations", "lanes", "shard_leases", "cluster_settings"]);
 
@@ -302,14 +58,14 @@ function faultsOf(plan: Plan, indexes: readonly string[]): string[] {
 
 async function checkIndexes(one: Case): Promise<void> {
   for (const generic of [false, true]) {
-    const plan = await explainer.explain({ text: one.text(), values: one.values(), generic });
+    const plan = await explainer.explain({ text: one.text(some), values: one.values(some), generic });
     expect(faultsOf(plan, one.indexes), generic ? "prepared" : "first call").toEqual([]);
   }
 }
 
 async function checkCost(one: Case): Promise<void> {
   for (const generic of [false, true]) {
-    const plan = await explainer.explain({ text: one.text(), values: one.values(), generic });
+    const plan = await explainer.explain({ text: one.text(some), values: one.values(some), generic });
     expect(plan.buffers, `pages, ${generic ? "prepared" : "first call"}`).toBeLessThanOrEqual(one.most);
     expect(plan.nodes[0]!.rows).toBeGreaterThanOrEqual(one.rows ?? 0);
   }

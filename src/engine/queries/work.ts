@@ -101,14 +101,26 @@ export const readStatuses = statement(
    join workflow_orchestrator_service.workflow_instances i on i.shard = x.shard and i.id = x.id`,
 );
 
-/** Takes a runner's errands away, oldest first. Only the runner itself does. */
+/**
+ * Takes a runner's errands away, oldest first. Only the runner itself does. Given are those that still stand: the newest
+ * row of their step names this runner and attempt, and their time is not up, so that what was given to another or has
+ * ended is not begun by a node that comes late.
+ */
 export const takeErrands = statement(
   "engine.take_errands",
-  `delete from workflow_orchestrator_service.errands e
-   where e.runner = $1 and e.id = any (array(
-     select d.id from workflow_orchestrator_service.errands d where d.runner = $1 order by d.id limit $2))
-   returning e.id, e.shard, e.instance_id as "instanceId", e.path, e.step_id as "stepId", e.task_id as "taskId", e.attempt, e.input,
-     e.timeout_ms as "timeoutMs"`,
+  `with taken as (
+     delete from workflow_orchestrator_service.errands e
+     where e.runner = $1 and e.id = any (array(
+       select d.id from workflow_orchestrator_service.errands d where d.runner = $1 order by d.id limit $2))
+     returning e.*)
+   select t.id, t.shard, t.instance_id as "instanceId", t.path, t.step_id as "stepId", t.task_id as "taskId", t.attempt, t.input,
+     t.timeout_ms as "timeoutMs", l.status = 'RUNNING' and l.attempt = t.attempt and l.outcome->>'runner' = $1
+       and t.created_at + t.timeout_ms * interval '1 millisecond' > now() as stands
+   from taken t
+   left join lateral (
+     select s.status, s.attempt, s.outcome from workflow_orchestrator_service.workflow_instance_steps s
+     where s.shard = t.shard and s.instance_id = t.instance_id and s.path = t.path order by s.seq desc limit 1) l on true
+   order by t.id`,
 );
 
 /** Errands whose runner is gone: their owners have noticed long ago. */

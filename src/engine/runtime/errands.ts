@@ -61,10 +61,15 @@ export function createErrands(core: Core, parts: ErrandParts): Errands {
     taking = true;
     while (again && !stopped && !core.stopping) {
       again = false;
+      // The owner gives an errand to another once this node's lease has lapsed. A later beat does not bring it back.
+      const deadlineMs = core.deadlineMs();
       try {
         const errands = await core.store.takeErrands({ runner: core.nodeId, limit: takeLimit });
         if (errands.length === takeLimit) again = true;
-        for (const { shard, instanceId, id: _, ...task } of errands) {
+        // One that was given to this node again is begun once.
+        const wanted = new Map(errands.map((errand) => [`${errand.instanceId} ${errand.path}`, errand]));
+        for (const { shard, instanceId, id: _, stands, ...task } of wanted.values()) {
+          if (!stands || core.clock.monotonicMs() >= deadlineMs) continue;
           parts.runner().runErrand({
             owner: { id: instanceId, shard },
             task: { ...task, interrupted: 0 },

@@ -8,6 +8,7 @@
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
 import { inlineLimit } from "../payloads.ts";
+import { StoreError } from "../store/contract.ts";
 import {
   type ErrorInfo,
   type TaskContext,
@@ -17,6 +18,7 @@ import {
   toErrorInfo,
   toJson,
 } from "../task.ts";
+import { pause } from "./clock.ts";
 import type { Core, Delivery } from "./core.ts";
 import type { Resident } from "./resident.ts";
 
@@ -68,13 +70,20 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   let held: { resident: Resident; task: TaskRun }[] = [];
   const suspects: { resident: Resident; task: TaskRun }[] = [];
   let suspectRuns: Run | undefined;
+  /** Large results that are being written. */
+  let storing = 0;
   let cancelSweep: (() => void) | undefined;
   let stopped = false;
 
-  /** Between the decision to call a handler and the call the step may have been cancelled, or its attempt ended. */
+  /**
+   * Between the decision to call a handler and the call the step may have been cancelled, or its attempt ended. And the
+   * shard may have been let go in the very flush that released the call: the next owner begins it.
+   */
   function isWanted({ resident, task }: { resident: Resident; task: TaskRun }): boolean {
+    const phase = core.shards.get(resident.shard)?.phase;
+    if (resident.gone || phase === undefined || phase === "releasing") return false;
     const live = resident.state.live[task.path];
-    return !resident.gone && live?.phase === "running" && live.attempt === task.attempt;
+    return live?.phase === "running" && live.attempt === task.attempt;
   }
 
   function run(resident: Resident, task: TaskRun): void {
@@ -86,23 +95,23 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       return;
     }
     if (core.stopping) return;
-    if (task.interrupted >= isolateFrom) {
+    // Steps whose node died twice run one at a time, so that the guilty one is known by its next death.
+    const suspect = task.interrupted >= isolateFrom;
+    if (suspect && suspectRuns !== undefined) {
       suspects.push({ resident, task });
-      nextSuspect();
       return;
     }
-    begin(resident, task);
+    const started = begin(resident, task);
+    // One that ended at once, or had no handler, holds nobody up.
+    if (suspect && started !== undefined && !started.over) suspectRuns = started;
   }
 
-  /** Steps whose node died twice run one at a time, so that the guilty one is known by its next death. */
+  /** The wait may have been long, so whatever holds for a step that is to begin is asked again. */
   function nextSuspect(): void {
     while (suspectRuns === undefined) {
       const next = suspects.shift();
       if (next === undefined) return;
-      if (!isWanted(next)) continue;
-      const started = begin(next.resident, next.task);
-      // One that ended at once, or had no handler, holds nobody up.
-      if (started !== undefined && !started.over) suspectRuns = started;
+      run(next.resident, next.task);
     }
   }
 
@@ -207,26 +216,42 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
       started.deliver({ fact });
       return;
     }
-    void store(started, result.json).then(
-      (id) => {
-        started.deliver({ fact, payload: { value, id } });
-      },
-      (error: unknown) =>
-        deliverFailure(started, {
-          ...toErrorInfo(error, nowIso()),
-          code: "UNSTORABLE",
-          category: "SYSTEM",
-          retriable: true,
-        }),
-    );
+    storing++;
+    void store(started, result.json)
+      .then(
+        (id) => {
+          if (id !== undefined) started.deliver({ fact, payload: { value, id } });
+        },
+        (error: unknown) =>
+          deliverFailure(started, {
+            ...toErrorInfo(error, nowIso()),
+            code: "UNSTORABLE",
+            category: "SYSTEM",
+            retriable: true,
+          }),
+      )
+      .finally(() => {
+        storing--;
+      });
   }
 
-  /** A large output is written beside the lane before its row refers to it. */
-  async function store(started: Run, body: string): Promise<string> {
+  /**
+   * A large output is written beside the lane before its row refers to it, and like a flush until the store has it: the
+   * step has succeeded, whether the store is there or not. Undefined when the node stopped before; the step runs again.
+   */
+  async function store(started: Run, body: string): Promise<string | undefined> {
     const { shard, id: instanceId } = started.owner;
     const id = core.newId(core.time.now());
-    await core.store.savePayload({ shard, id, instanceId, body });
-    return id;
+    for (let tries = 0; !stopped; tries++) {
+      try {
+        await core.store.savePayload({ shard, id, instanceId, body });
+        return id;
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.fault === "data" || error.fault === "defect") throw error;
+        await pause(core.clock, Math.min(50 * 2 ** tries, 1_000));
+      }
+    }
+    return undefined;
   }
 
   function failed(started: Run, error: unknown): void {
@@ -332,7 +357,7 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
     retryHeld,
     async settled(timeoutMs) {
       const until = core.clock.monotonicMs() + timeoutMs;
-      while (runs.size > 0 && core.clock.monotonicMs() < until) {
+      while (runs.size + storing > 0 && core.clock.monotonicMs() < until) {
         await new Promise<void>((resolve) => core.clock.schedule(20, resolve));
       }
     },

@@ -229,8 +229,10 @@ export class World {
   /** Nothing runs that the rows say is over. */
   #called(call: Call): void {
     this.calls.push(call);
-    for (const { entry } of this.tables.steps.get(call.instanceId) ?? []) {
+    for (const { entry, nodeId } of this.tables.steps.get(call.instanceId) ?? []) {
       if (entry.path !== call.path || entry.status === "RUNNING" || entry.status === "PENDING") continue;
+      // A cancellation does not reach a node that took the step as an errand.
+      if (entry.status === "CANCELLED" && call.nodeId !== nodeId) continue;
       if (entry.attempt === call.attempt || entry.outcome?.retryAt === undefined) {
         this.broken.push(
           `"${call.path}" (${call.attempt}) of ${call.instanceId} ran again after row ${entry.seq} (${entry.status})`,

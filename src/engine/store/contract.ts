@@ -239,6 +239,8 @@ export interface Errand {
   attempt: number;
   input: Json;
   timeoutMs: number;
+  /** Still this runner's to do: it was not given to another, has not ended, and its time is not up. */
+  stands: boolean;
 }
 
 export interface Hint {

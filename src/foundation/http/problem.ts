@@ -1,7 +1,7 @@
 /** Every refusal as a problem document (RFC 9457). */
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import { isTransient } from "../database/sqlstate.ts";
+import { isTransient } from "../database/index.ts";
 import { AppError, errorKinds } from "../errors.ts";
 import { httpErrors } from "./errors.ts";
 

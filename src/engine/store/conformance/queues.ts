@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { Rig } from "./rig.ts";
 
 export function queueLaws(rig: Rig): void {
-  const { writer, extras, started, refusal } = rig;
+  const { writer, stepRow, extras, started, refusal } = rig;
 
   test("timers are read by existence, soonest first, a limit for each shard", async () => {
     const w = await writer();
@@ -91,5 +91,39 @@ export function queueLaws(rig: Rig): void {
     expect(
       await refusal(w.store.savePayload({ shard: w.shard, id: w.newId(), instanceId: w.newId(), body: '"\\u0000"' })),
     ).toBe("data");
+  });
+
+  test("an errand is taken once, by its runner, and stands while its step is with that runner and in time", async () => {
+    const w = await writer();
+    const runner = w.newId();
+    const send = async (id: string, timeoutMs: number, named = runner) => {
+      const row = { status: "RUNNING" as const, outcome: { runner: named } };
+      const errand = [runner, w.shard, id, "a", "a", "t", 1, { n: 1 }, timeoutMs];
+      await w.flush({ steps: `[${stepRow(w, id, row)}]`, extras: extras({ errands: [errand] }) });
+    };
+    const [stands, late, given, ended] = [await started(w), await started(w), await started(w), await started(w)];
+    await send(stands, 60_000);
+    await send(late, 0);
+    await send(given, 60_000);
+    await w.flush({ steps: `[${stepRow(w, given, { seq: 2, status: "RUNNING", outcome: { runner: w.newId() } })}]` });
+    await send(ended, 60_000);
+    await w.flush({ steps: `[${stepRow(w, ended, { seq: 2 })}]` });
+    expect(await w.store.takeErrands({ runner: w.newId(), limit: 10 })).toEqual([]);
+    const taken = await w.store.takeErrands({ runner, limit: 10 });
+    expect(taken[0]).toMatchObject({
+      shard: w.shard,
+      instanceId: stands,
+      path: "a",
+      taskId: "t",
+      attempt: 1,
+      input: { n: 1 },
+    });
+    expect(taken.map((errand) => [errand.instanceId, errand.stands])).toEqual([
+      [stands, true],
+      [late, false],
+      [given, false],
+      [ended, false],
+    ]);
+    expect(await w.store.takeErrands({ runner, limit: 10 })).toEqual([]);
   });
 }

@@ -260,6 +260,7 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
         attempt: Number(attempt),
         input: input ?? null,
         timeoutMs: Number(timeoutMs),
+        stands: true,
       };
       const runner = check.text(row[0]);
       return () => {

@@ -103,7 +103,13 @@ export function timers(
 export function takeErrands(tables: Tables, what: { runner: string; limit: number }): Errand[] {
   const taken = [...tables.errands.values()].filter(({ runner }) => runner === what.runner).slice(0, what.limit);
   for (const { errand } of taken) tables.errands.delete(errand.id);
-  return taken.map(({ errand }) => errand);
+  return taken.map(({ errand }) => {
+    const steps = tables.steps.get(errand.instanceId) ?? [];
+    const last = steps.findLast(({ entry }) => entry.path === errand.path);
+    const named = last?.entry.attempt === errand.attempt && last.entry.outcome?.runner === what.runner;
+    const inTime = last !== undefined && last.recordedAt + errand.timeoutMs > tables.now();
+    return { ...errand, stands: named && last.entry.status === "RUNNING" && inTime };
+  });
 }
 
 export function inbox(
