@@ -181,7 +181,12 @@ export interface Engine {
   history(what: { namespace: string; instanceId: string; afterSeq: number; limit: number }): Promise<HistoryItem[]>;
   transitions(what: { namespace: string; instanceId: string; limit: number }): Promise<TransitionItem[]>;
   /** The instance when it is final, or as it is when the time is up or `signal` aborts. */
-  waitForEnd(what: { namespace: string; instanceId: string; timeoutMs: number; signal?: AbortSignal }): Promise<InstanceView | undefined>;
+  waitForEnd(what: {
+    namespace: string;
+    instanceId: string;
+    timeoutMs: number;
+    signal?: AbortSignal;
+  }): Promise<InstanceView | undefined>;
   /** Calls back soon after anything of the instance changed, from whatever node; may call without a change. */
   watch(what: { instanceId: string }, listener: () => void): () => void;
   /** Whether any instance was ever started from this definition. */

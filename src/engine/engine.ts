@@ -137,9 +137,7 @@ export function createEngine(options: EngineOptions): Engine {
       const [asked] = await database.query<{ known: boolean }>(views.isInstanceKnown, [shard, instanceId, namespace]);
       if (asked?.known !== true) return [];
       const items = await database.query<HistoryItem>(views.readHistory, [shard, instanceId, afterSeq, limit]);
-      const ids = referencesIn(items);
-      const found =
-        ids.length === 0 ? new Map<string, unknown>() : await store.payloads(ids.map((id) => ({ shard, id })));
+      const found = await store.payloads({ shard, instanceId, ids: referencesIn(items) });
       return items.map((item) => withoutNulls(putInPlace(item, found)));
     },
 
@@ -187,8 +185,7 @@ export function createEngine(options: EngineOptions): Engine {
         residents: core.residents.size,
         shards: core.shards.size,
         runningTasks: node.runningTasks,
-        flushes: core.lane.flushes,
-        flushedRows: core.lane.flushedRows,
+        ...node.written,
         queuedBytes: core.lane.queuedBytes + node.starts.queuedBytes,
       };
     },

@@ -4,19 +4,29 @@ import { StoreError } from "./store/contract.ts";
 export const engineErrors = errorCatalog("engine", {
   instance_not_found: { kind: "not_found", summary: "No instance has this id in the namespace." },
   instance_final: { kind: "conflict", summary: "The instance has ended; it takes no signal and no cancellation." },
-  instance_ending: { kind: "conflict", summary: "The instance is ending (cancelled or compensating) and cannot be changed." },
+  instance_ending: {
+    kind: "conflict",
+    summary: "The instance is ending (cancelled or compensating) and cannot be changed.",
+  },
   key_reused: {
     kind: "conflict",
     status: 422,
     summary: "The idempotency key was used before for a request with other content.",
   },
   key_busy: { kind: "conflict", summary: "A transaction that is still open uses the idempotency key; try again." },
-  unstorable: { kind: "invalid", summary: "PostgreSQL cannot store a value of the request (U+0000, or a number out of range)." },
-  overloaded: { kind: "limited", summary: "More starts wait than can be written in time; try again after `Retry-After`." },
+  unstorable: {
+    kind: "invalid",
+    summary: "PostgreSQL cannot store a value of the request (U+0000, or a number out of range).",
+  },
+  overloaded: {
+    kind: "limited",
+    summary: "More starts wait than can be written in time; try again after `Retry-After`.",
+  },
   busy: { kind: "unavailable", summary: "The workflow's versions changed again and again while it was being started." },
   interrupted: {
     kind: "unavailable",
-    summary: "The outcome of the request is unknown: the database or this node's lane was lost. With an idempotency key it is safe to try again.",
+    summary:
+      "The outcome of the request is unknown: the database or this node's lane was lost. With an idempotency key it is safe to try again.",
   },
   stopping: { kind: "unavailable", summary: "The node is stopping; another one will take the request." },
   broken: { kind: "internal", summary: "The engine could not begin the instance because of a defect; the log has it." },

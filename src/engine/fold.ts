@@ -19,7 +19,16 @@ type Frozen = Omit<
  * that runs it knows more.
  */
 export function freeze(state: InstanceState): Frozen {
-  const { status: _s, input: _i, output: _o, seq: _q, startedAt: _a, completedAt: _c, cancelation: _x, ...kept } = state;
+  const {
+    status: _s,
+    input: _i,
+    output: _o,
+    seq: _q,
+    startedAt: _a,
+    completedAt: _c,
+    cancelation: _x,
+    ...kept
+  } = state;
   return { format: 1, ...kept, live: freezeLive(state.live) };
 }
 
@@ -27,7 +36,8 @@ function freezeLive(live: Record<string, LiveStep>): Record<string, LiveStep> {
   const steps = Object.values(live);
   if (!steps.some((step) => step.phase === "running" && step.recorded !== true)) return live;
   const frozen = bag<LiveStep>();
-  for (const step of steps) frozen[step.path] = step.phase === "running" && step.recorded !== true ? asReady(step) : step;
+  for (const step of steps)
+    frozen[step.path] = step.phase === "running" && step.recorded !== true ? asReady(step) : step;
   return frozen;
 }
 
@@ -35,7 +45,9 @@ function freezeLive(live: Record<string, LiveStep>): Record<string, LiveStep> {
 function asReady(step: LiveStep): LiveStep {
   const { startedAt: _, input, ...rest } = step;
   if (step.dueAt !== undefined) return { ...rest, ...(input === undefined ? {} : { input }), phase: "backoff" };
-  return step.attempt === 1 ? { ...rest, phase: "ready" } : { ...rest, ...(input === undefined ? {} : { input }), phase: "ready" };
+  return step.attempt === 1
+    ? { ...rest, phase: "ready" }
+    : { ...rest, ...(input === undefined ? {} : { input }), phase: "ready" };
 }
 
 /** The state of a stored instance. Payload references in it have been resolved before. */
@@ -52,7 +64,8 @@ export function thaw(program: Program, stored: StoredInstance): InstanceState {
 
 function fromFrozen(json: unknown, stored: StoredInstance): InstanceState {
   const frozen = json as Frozen;
-  if (frozen.format !== 1) throw new Error(`the state of instance ${stored.id} has the unknown format ${String(frozen.format)}`);
+  if (frozen.format !== 1)
+    throw new Error(`the state of instance ${stored.id} has the unknown format ${String(frozen.format)}`);
   const { format: _, ...kept } = frozen;
   return {
     ...kept,

@@ -18,8 +18,8 @@ export { createEngine, type Definitions, type EngineOptions } from "./engine.ts"
 export { engineErrors } from "./errors.ts";
 export type {
   CompensationStep,
-  Definition,
   DecisionStep,
+  Definition,
   DelayStep,
   Duration,
   EventWaitStep,
@@ -38,8 +38,8 @@ export {
   type ErrorCategory,
   type ErrorInfo,
   errorCategories,
-  TaskError,
   type TaskContext,
+  TaskError,
   type TaskHandler,
   type TaskLog,
 } from "./task.ts";

@@ -5,6 +5,8 @@
  * or a frozen state that carries one again carries the reference.
  */
 
+import { isUuid } from "../foundation/ids.ts";
+
 /** A value whose JSON text is longer than this goes to payloads. */
 export const inlineLimit = 64 * 1024;
 
@@ -31,7 +33,7 @@ function walk(value: unknown, visit: (id: string) => void): void {
 
 function referenceOf(value: object): string | undefined {
   const id = (value as Record<string, unknown>)[marker];
-  return typeof id === "string" && Object.keys(value).length === 1 ? id : undefined;
+  return typeof id === "string" && isUuid(id) && Object.keys(value).length === 1 ? id : undefined;
 }
 
 /** The same value with what `found` has in the place of its references. Changes objects in place. */

@@ -94,9 +94,13 @@ function addLive(view: InstanceView, state: InstanceState, program: Program): vo
   }
 }
 
-function compensationView(compensation: NonNullable<InstanceState["compensation"]>): NonNullable<InstanceView["compensationState"]> {
+function compensationView(
+  compensation: NonNullable<InstanceState["compensation"]>,
+): NonNullable<InstanceView["compensationState"]> {
   const failed = new Set(compensation.failed.map((failure) => failure.stepId));
-  const done = compensation.items.slice(0, compensation.done).map((item) => stepIdOf(item.path.slice(compensationScope.length)));
+  const done = compensation.items
+    .slice(0, compensation.done)
+    .map((item) => stepIdOf(item.path.slice(compensationScope.length)));
   return {
     status: compensation.status,
     startedAt: iso(compensation.startedAt),

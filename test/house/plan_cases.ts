@@ -91,7 +91,11 @@ export const cases: readonly Case[] = [
     indexes: [],
     most: 30,
   }),
-  of(work.readPayloads, { values: (some) => columns(some(100)), indexes: ["payloads_pkey"], most: 100 * 4 }),
+  of(work.readPayloads, {
+    values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, some(100).map(({ id }) => id)],
+    indexes: ["payloads_pkey", "payloads_instance_idx"],
+    most: 100 * 4,
+  }),
   of(work.readStatuses, {
     values: (some) => columns(some(100)),
     indexes: [instancesKey, journalKey],

@@ -23,7 +23,8 @@ export function beginCompensation(turn: Turn): boolean {
         error: state.error ?? null,
       };
       const where = `condition of compensation "${step.stepId}"`;
-      if (step.condition !== undefined && !holds({ expression: step.condition, where }, scopeOf(turn, seen), warnings)) continue;
+      if (step.condition !== undefined && !holds({ expression: step.condition, where }, scopeOf(turn, seen), warnings))
+        continue;
       const visit = (visits.get(step.stepId) ?? 0) + 1;
       visits.set(step.stepId, visit);
       items.push({

@@ -9,7 +9,18 @@ import { cancelLive, endInstance, failInstance } from "./ending.ts";
 import type { DecideContext, Decision, Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
 import { type InstanceState, isFinal, type LiveStep } from "./state.ts";
-import { advance, chainLimit, complete, consumeRetryTimer, expireWait, fail, fits, fulfil, programStep, runTask } from "./steps.ts";
+import {
+  advance,
+  chainLimit,
+  complete,
+  consumeRetryTimer,
+  expireWait,
+  fail,
+  fits,
+  fulfil,
+  programStep,
+  runTask,
+} from "./steps.ts";
 import { failure, newDecision, record, setStatus, type Turn } from "./turn.ts";
 
 /** From this many deaths of its node on, a step fails instead of running again. */
@@ -81,10 +92,12 @@ function applyToStep(turn: Turn, fact: StepFact): void {
   const step = programStep(turn, live);
   switch (fact.kind) {
     case "completed":
-      if (settles(turn, live)) complete(turn, live, step, { output: fact.output, startedAt: fact.startedAt, completedAt: fact.completedAt });
+      if (settles(turn, live))
+        complete(turn, live, step, { output: fact.output, startedAt: fact.startedAt, completedAt: fact.completedAt });
       return;
     case "failed":
-      if (settles(turn, live)) fail(turn, live, step, { error: fact.error, startedAt: fact.startedAt, completedAt: fact.completedAt });
+      if (settles(turn, live))
+        fail(turn, live, step, { error: fact.error, startedAt: fact.startedAt, completedAt: fact.completedAt });
       return;
     case "running":
       if (live.phase === "running" && live.recorded !== true) recordRunning(turn, live, {});
@@ -194,7 +207,10 @@ function rerun(turn: Turn, live: LiveStep): void {
   delete live.runner;
   if (interrupted >= poisonLimit) {
     const message = `The node died ${interrupted} times while step "${live.stepId}" ran`;
-    fail(turn, live, step, { error: failure(turn, "POISON", "SYSTEM", message), startedAt: live.startedAt ?? turn.context.now });
+    fail(turn, live, step, {
+      error: failure(turn, "POISON", "SYSTEM", message),
+      startedAt: live.startedAt ?? turn.context.now,
+    });
     return;
   }
   live.interrupted = interrupted;

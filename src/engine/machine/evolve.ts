@@ -15,7 +15,10 @@ import {
 } from "./state.ts";
 
 /** The state of an instance that has just begun: its first step is ready, its variables have their defaults. */
-export function initialState(program: Program, start: { input: InstanceState["input"]; startedAt: number }): InstanceState {
+export function initialState(
+  program: Program,
+  start: { input: InstanceState["input"]; startedAt: number },
+): InstanceState {
   const state: InstanceState = {
     status: "RUNNING",
     input: start.input,

@@ -6,7 +6,7 @@ import { compensationStep, concludeCompensation } from "./compensation.ts";
 import type { Json } from "./definition.ts";
 import { endInstance, failInstance, finish } from "./ending.ts";
 import { nextPath } from "./evolve.ts";
-import { parseInstant, type ProgramStep, type RetryRules } from "./program.ts";
+import { type ProgramStep, parseInstant, type RetryRules } from "./program.ts";
 import { bag, compensationScope, type LiveStep, type Mail, type Outcome } from "./state.ts";
 import { clearTimer, detached, evaluate, failure, holds, record, scopeOf, type Turn } from "./turn.ts";
 
@@ -36,7 +36,8 @@ export function programStep(turn: Turn, live: { path: string; stepId: string }):
   const step = live.path.startsWith(compensationScope)
     ? compensationStep(turn, live.stepId)
     : turn.program.steps.get(live.stepId);
-  if (step === undefined) throw new Error(`step "${live.stepId}" is not in the definition ${turn.program.definitionId}`);
+  if (step === undefined)
+    throw new Error(`step "${live.stepId}" is not in the definition ${turn.program.definitionId}`);
   return step;
 }
 
@@ -61,7 +62,11 @@ function begin(turn: Turn, live: LiveStep): void {
 function beginTask(turn: Turn, live: LiveStep, step: ProgramStep): void {
   const startedAt = turn.context.now;
   if (step.transform !== undefined) {
-    const result = evaluate(turn, { expression: step.transform, where: `expression of step "${step.stepId}"` }, scopeOf(turn));
+    const result = evaluate(
+      turn,
+      { expression: step.transform, where: `expression of step "${step.stepId}"` },
+      scopeOf(turn),
+    );
     if ("error" in result) fail(turn, live, step, { error: result.error, startedAt });
     else complete(turn, live, step, { output: result.value, startedAt });
     return;
@@ -80,7 +85,9 @@ function beginTask(turn: Turn, live: LiveStep, step: ProgramStep): void {
 function taskInput(turn: Turn, live: LiveStep, step: ProgramStep): { value: Json } | { error: ErrorInfo } {
   const where = `input of step "${step.stepId}"`;
   if (!live.path.startsWith(compensationScope)) {
-    return step.input === undefined ? { value: turn.state.input } : evaluate(turn, { expression: step.input, where }, scopeOf(turn));
+    return step.input === undefined
+      ? { value: turn.state.input }
+      : evaluate(turn, { expression: step.input, where }, scopeOf(turn));
   }
   const { state } = turn;
   const undone = state.compensation?.items.find((item) => item.path === live.path)?.of;
@@ -179,7 +186,11 @@ export function fulfil(turn: Turn, live: LiveStep, step: ProgramStep, mail: Mail
   const scope = scopeOf(turn, { event: eventOf(mail), payload: mail.payload });
   const set = bag<Json>();
   for (const [name, expression] of step.wait!.mapping) {
-    const result = evaluate(turn, { expression, where: `eventPayloadMapping "${name}" of step "${step.stepId}"` }, scope);
+    const result = evaluate(
+      turn,
+      { expression, where: `eventPayloadMapping "${name}" of step "${step.stepId}"` },
+      scope,
+    );
     if ("error" in result) {
       closeWait(turn, live, "fulfilled");
       fail(turn, live, step, { error: result.error, startedAt, outcome: { signalId: mail.signalId } });
@@ -398,7 +409,8 @@ function backoffMs(turn: Turn, rules: RetryRules, attempt: number, error: ErrorI
   const plain = rules.initialMs === 0 ? 0 : Math.min(rules.initialMs * rules.multiplier ** (attempt - 1), rules.maxMs);
   const spread = plain * (1 + rules.jitter * (2 * turn.context.random() - 1));
   const { details } = error;
-  const asked = typeof details === "object" && details !== null && !Array.isArray(details) ? details.retryAfterMs : undefined;
+  const asked =
+    typeof details === "object" && details !== null && !Array.isArray(details) ? details.retryAfterMs : undefined;
   return Math.max(spread, typeof asked === "number" ? Math.min(asked, 24 * 3_600_000) : 0);
 }
 

@@ -1,6 +1,6 @@
 /** The working set of one decision: the state being advanced and what has been asked for so far. */
 
-import { ExpressionError, type Expression, type Scope, type Template } from "../../foundation/expressions/index.ts";
+import { type Expression, ExpressionError, type Scope, type Template } from "../../foundation/expressions/index.ts";
 import type { ErrorCategory, ErrorInfo } from "../task.ts";
 import type { Json } from "./definition.ts";
 import { evolve } from "./evolve.ts";
@@ -73,7 +73,11 @@ export function scopeOf(turn: Turn, more?: Record<string, unknown>): Scope {
 export type Evaluated = { value: Json } | { error: ErrorInfo };
 
 /** Evaluates; an error becomes `EXPRESSION_ERROR`, which is not retried. Any other exception is a defect and passes. */
-export function evaluate(turn: Turn, what: { expression: Expression | Template; where: string }, scope: Scope): Evaluated {
+export function evaluate(
+  turn: Turn,
+  what: { expression: Expression | Template; where: string },
+  scope: Scope,
+): Evaluated {
   try {
     const value = what.expression.evaluate(scope) as Json;
     return { value: mayGiveLiveMap(what.expression) ? detached(turn, value) : value };

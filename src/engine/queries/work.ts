@@ -88,8 +88,8 @@ export const savePayload = statement(
 
 export const readPayloads = statement(
   "engine.read_payloads",
-  `select p.id, p.body from unnest($1::smallint[], $2::uuid[]) x (shard, id)
-   join workflow_orchestrator_service.payloads p on p.shard = x.shard and p.id = x.id`,
+  `select p.id, p.body from workflow_orchestrator_service.payloads p
+   where p.shard = $1 and p.id = any ($3::uuid[]) and p.instance_id = $2`,
 );
 
 export const readStatuses = statement(

@@ -118,7 +118,7 @@ export function createBirths(
       births = births.slice(birthBatch);
       try {
         const answers = await core.store.accept(batch.map((birth) => birth.row));
-        batch.forEach((birth, i) => birth.resolve(answers[i]!));
+        for (const [i, birth] of batch.entries()) birth.resolve(answers[i]!);
       } catch (error) {
         const oneIsAtFault = error instanceof StoreError && error.fault === "data" && batch.length > 1;
         // Nothing was written, and each is told its own. After any other error the starts may exist.

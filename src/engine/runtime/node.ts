@@ -56,6 +56,8 @@ export interface EngineNode {
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly runningTasks: number;
+  /** By all lanes of this node, one after the other. */
+  readonly written: { flushes: number; flushedRows: number };
 }
 
 const standardLimits: Limits = { residents: 10_000, queuedBytes: 64 * 1024 * 1024, admissionMs: 5_000 };
@@ -74,8 +76,8 @@ export function createNode(options: NodeOptions): EngineNode {
   let cancelTick: (() => void) | undefined;
   let ticking: Promise<void> | undefined;
   let tickAgain = false;
-  let flushesOfOldLanes = 0;
-  let rowsOfOldLanes = 0;
+  /** What the lanes before the present one wrote. */
+  const before = { flushes: 0, flushedRows: 0 };
 
   const core: Core = {
     nodeId: options.nodeId,
@@ -203,8 +205,8 @@ export function createNode(options: NodeOptions): EngineNode {
   /** The lane is void, and with it all that memory says of its shards. Opens another and begins again from the rows. */
   async function reopen(lost: Lane): Promise<void> {
     if (core.lane !== lost) return;
-    flushesOfOldLanes += lost.flushes;
-    rowsOfOldLanes += lost.flushedRows;
+    before.flushes += lost.flushes;
+    before.flushedRows += lost.flushedRows;
     dropAll();
     if (state !== "running") return;
     const lane = newLane();
@@ -384,6 +386,10 @@ export function createNode(options: NodeOptions): EngineNode {
     messages,
     start,
     stop,
+    get written() {
+      const { flushes, flushedRows } = core.lane;
+      return { flushes: before.flushes + flushes, flushedRows: before.flushedRows + flushedRows };
+    },
     get runningTasks() {
       return runner.running;
     },

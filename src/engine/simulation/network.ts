@@ -133,7 +133,7 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     post: (rows) => inserting("post", rows.length, () => store.post(rows)),
     takeErrands: (what) => call("takeErrands", () => store.takeErrands(what)),
     savePayload: (payload) => call("savePayload", () => store.savePayload(payload)),
-    payloads: (ids) => call("payloads", () => store.payloads(ids)),
+    payloads: (of) => call("payloads", () => store.payloads(of)),
     statuses: (ids) => call("statuses", () => store.statuses(ids)),
     hint: (hint) => call("hint", () => store.hint(hint)),
     onHint(listener) {

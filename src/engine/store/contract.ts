@@ -216,7 +216,8 @@ export interface Store {
   /** Takes away the steps that this node is to run for owners of other shards. */
   takeErrands(what: { runner: string; limit: number }): Promise<Errand[]>;
   savePayload(payload: { shard: number; id: string; instanceId: string; body: string }): Promise<void>;
-  payloads(ids: { shard: number; id: string }[]): Promise<Map<string, Json>>;
+  /** Those of an instance's own payloads that have these ids: a reference that a user wrote leads nowhere else. */
+  payloads(of: { shard: number; instanceId: string; ids: string[] }): Promise<Map<string, Json>>;
 
   /** Statuses of those instances that exist. */
   statuses(

@@ -54,7 +54,7 @@ export function createMemoryStore(tables: Tables): Store {
     post: (rows) => call(() => void intake.post(tables, rows)),
     takeErrands: (what) => call(() => reads.takeErrands(tables, what)),
     savePayload: (payload) => call(() => intake.savePayload(tables, payload)),
-    payloads: (ids) => call(() => reads.payloads(tables, ids)),
+    payloads: (of) => call(() => reads.payloads(tables, of)),
     statuses: (ids) => call(() => reads.statuses(tables, ids)),
     hint: (hint) =>
       call(() => {

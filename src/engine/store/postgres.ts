@@ -215,9 +215,9 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       await guard(() => database.execute(work.savePayload, [shard, id, instanceId, body]));
     },
 
-    async payloads(ids) {
+    async payloads({ shard, instanceId, ids }) {
       if (ids.length === 0) return new Map();
-      const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
+      const values = [shard, instanceId, ids];
       const rows = await guard(() => database.query<{ id: string; body: Json }>(work.readPayloads, values));
       return new Map(rows.map((row) => [row.id, row.body]));
     },
@@ -321,7 +321,8 @@ function toStored({ hasPayloads: _, ...raw }: RawInstance): StoredInstance {
 export async function withPayloads(store: Store, raw: RawInstance): Promise<StoredInstance> {
   const stored = toStored(raw);
   if (!raw.hasPayloads) return stored;
-  const found = await store.payloads(referencesIn(stored).map((id) => ({ shard: stored.shard, id })));
+  const { shard, id: instanceId } = stored;
+  const found = await store.payloads({ shard, instanceId, ids: referencesIn(stored) });
   for (const [id, value] of found) stored.references.set(value, id);
   return putInPlace(stored, found);
 }

@@ -172,7 +172,10 @@ export function rowLaws(rig: Rig): void {
     const stored = (await one(w, id))!;
     expect(stored).toMatchObject({ input: body, entries: [{ output: body }] });
     expect(stored.references.get(stored.input)).toBe(payloadId);
-    expect(await w.store.payloads([{ shard: w.shard, id: payloadId }])).toEqual(new Map([[payloadId, body]]));
+    const { shard } = w;
+    const ids = [payloadId];
+    expect(await w.store.payloads({ shard, instanceId: id, ids })).toEqual(new Map([[payloadId, body]]));
+    expect(await w.store.payloads({ shard, instanceId: w.newId(), ids })).toEqual(new Map());
   });
 
   test("with a user's value that looks like a reference are read as they are", async () => {

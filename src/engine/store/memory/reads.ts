@@ -55,10 +55,7 @@ function toStored(tables: Tables, row: InstanceRow): StoredInstance {
       .sort((a, b) => a.seq - b.seq),
     references: new Map(),
   };
-  const found = payloads(
-    tables,
-    referencesIn(stored).map((id) => ({ shard: stored.shard, id })),
-  );
+  const found = payloads(tables, { shard: stored.shard, instanceId: stored.id, ids: referencesIn(stored) });
   for (const [id, value] of found) stored.references.set(value, id);
   return found.size === 0 ? stored : putInPlace(stored, found);
 }
@@ -127,11 +124,14 @@ export function inbox(
     );
 }
 
-export function payloads(tables: Tables, ids: { shard: number; id: string }[]): Map<string, Json> {
+export function payloads(
+  tables: Tables,
+  { shard, instanceId, ids }: { shard: number; instanceId: string; ids: string[] },
+): Map<string, Json> {
   const found = new Map<string, Json>();
-  for (const { shard, id } of ids) {
+  for (const id of ids) {
     const payload = tables.payloads.get(rowKey(shard, id));
-    if (payload !== undefined) found.set(id, JSON.parse(payload.body) as Json);
+    if (payload?.instanceId === instanceId) found.set(id, JSON.parse(payload.body) as Json);
   }
   return found;
 }

@@ -1,0 +1,862 @@
+-- The schema after all migrations, read from the catalogs of a freshly migrated database. Not meant to be run.
+-- Made by `npm run db:snapshot`; a test compares it with what the migrations make.
+
+create schema audit;
+create schema auth_service;
+create schema cluster;
+create schema public;
+create schema workflow_orchestrator_service;
+
+create table audit.fsm_transitions (
+  id bigint not null generated always as identity,
+  shard smallint not null,
+  namespace text not null,
+  entity_id uuid not null,
+  entity_type character varying(100) not null,
+  from_state character varying(50),
+  to_state character varying(50) not null,
+  transition_event character varying(100) not null,
+  transition_data jsonb,
+  created_at timestamp with time zone not null default clock_timestamp()
+) partition by RANGE (created_at);
+CREATE INDEX fsm_transitions_created_idx ON ONLY audit.fsm_transitions USING brin (created_at);
+CREATE INDEX fsm_transitions_entity_idx ON ONLY audit.fsm_transitions USING btree (shard, entity_id, created_at);
+
+create table auth_service.api_keys (
+  id uuid not null,
+  name character varying(255) not null,
+  key_hash bytea not null,
+  permissions text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint api_keys_pkey PRIMARY KEY (id),
+  constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32))
+);
+CREATE UNIQUE INDEX api_keys_hash_idx ON auth_service.api_keys USING btree (key_hash);
+CREATE UNIQUE INDEX api_keys_name_idx ON auth_service.api_keys USING btree (name) WHERE (revoked_at IS NULL);
+
+create table cluster.cluster_settings (
+  only_row boolean not null default true,
+  shards smallint not null,
+  created_at timestamp with time zone not null default now(),
+  constraint cluster_settings_pkey PRIMARY KEY (only_row),
+  constraint cluster_settings_only_row_check CHECK (only_row),
+  constraint cluster_settings_shards_check CHECK (((shards >= 1) AND (shards <= 1024)))
+);
+
+create table cluster.flush_marks (
+  lane_id uuid not null,
+  seq bigint not null,
+  constraint flush_marks_pkey PRIMARY KEY (lane_id, seq)
+);
+
+create table cluster.lanes (
+  lane_id uuid not null,
+  node_id character varying(255) not null,
+  opened_at timestamp with time zone not null default now(),
+  closed_at timestamp with time zone,
+  constraint lanes_pkey PRIMARY KEY (lane_id)
+) with (fillfactor=50);
+CREATE INDEX lanes_open_idx ON cluster.lanes USING btree (node_id) WHERE (closed_at IS NULL);
+
+create table cluster.node_registrations (
+  node_id character varying(255) not null,
+  node_type character varying(100) not null,
+  node_version character varying(50) not null,
+  capabilities jsonb not null default '{}'::jsonb,
+  endpoints jsonb not null default '{}'::jsonb,
+  metadata jsonb not null default '{}'::jsonb,
+  health_status character varying(50) not null default 'UNKNOWN'::character varying,
+  last_heartbeat timestamp with time zone,
+  registered_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  beat bigint not null default 0,
+  expires_at timestamp with time zone not null default now(),
+  draining boolean not null default false,
+  constraint node_registrations_pkey PRIMARY KEY (node_id),
+  constraint node_registrations_health_status_check CHECK (((health_status)::text = ANY ((ARRAY['HEALTHY'::character varying, 'DEGRADED'::character varying, 'UNHEALTHY'::character varying, 'UNKNOWN'::character varying, 'OFFLINE'::character varying])::text[])))
+) with (fillfactor=50);
+CREATE INDEX node_registrations_type_health_idx ON cluster.node_registrations USING btree (node_type, health_status);
+
+create table cluster.shard_leases (
+  shard smallint not null,
+  lane_id uuid,
+  epoch integer not null default 0,
+  changed_at timestamp with time zone not null default now(),
+  takeovers smallint not null default 0,
+  taken_over_at timestamp with time zone,
+  folding uuid,
+  suspect uuid,
+  constraint shard_leases_pkey PRIMARY KEY (shard)
+) with (fillfactor=50);
+
+create table public.schema_migrations (
+  version character varying(50) not null,
+  applied_at timestamp with time zone not null default now(),
+  description text not null,
+  checksum text not null,
+  breaking boolean not null default false,
+  constraint schema_migrations_pkey PRIMARY KEY (version)
+);
+
+create table workflow_orchestrator_service.errands (
+  runner text not null,
+  id bigint not null generated always as identity,
+  shard smallint not null,
+  instance_id uuid not null,
+  path text not null,
+  step_id character varying(255) not null,
+  task_id character varying(255) not null,
+  attempt integer not null,
+  input jsonb,
+  timeout_ms bigint not null,
+  created_at timestamp with time zone not null default now(),
+  constraint errands_pkey PRIMARY KEY (runner, id)
+);
+
+create table workflow_orchestrator_service.idempotency_keys (
+  shard smallint not null,
+  namespace text not null,
+  workflow_id character varying(255) not null,
+  key character varying(255) not null,
+  instance_id uuid not null,
+  workflow_definition_id uuid not null,
+  request_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (shard, namespace, workflow_id, key)
+);
+CREATE INDEX idempotency_keys_expires_idx ON workflow_orchestrator_service.idempotency_keys USING btree (expires_at);
+
+create table workflow_orchestrator_service.inbox (
+  shard smallint not null,
+  id bigint not null generated always as identity,
+  kind text not null,
+  from_shard smallint,
+  message_id uuid,
+  instance_id uuid not null,
+  fact jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (shard, id)
+);
+
+create table workflow_orchestrator_service.payloads (
+  shard smallint not null,
+  id uuid not null,
+  instance_id uuid not null,
+  claimed boolean not null default false,
+  body jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint payloads_pkey PRIMARY KEY (shard, id)
+);
+CREATE INDEX payloads_instance_idx ON workflow_orchestrator_service.payloads USING btree (instance_id);
+CREATE INDEX payloads_unclaimed_idx ON workflow_orchestrator_service.payloads USING btree (created_at) WHERE (NOT claimed);
+
+create table workflow_orchestrator_service.timers (
+  shard smallint not null,
+  due_at timestamp with time zone not null,
+  instance_id uuid not null,
+  timer_key text not null,
+  constraint timers_pkey PRIMARY KEY (shard, due_at, instance_id, timer_key)
+);
+
+create table workflow_orchestrator_service.workflow_definitions (
+  id uuid not null,
+  namespace text not null default 'default'::text,
+  workflow_id character varying(255) not null,
+  name character varying(255) not null,
+  description text,
+  version character varying(50) not null,
+  version_order text not null,
+  status character varying(50) not null,
+  steps jsonb not null,
+  input_schema jsonb,
+  output_schema jsonb,
+  output jsonb,
+  variables jsonb,
+  compensation_steps jsonb,
+  compensate_on_failure boolean,
+  cancellation_triggers jsonb,
+  timeout jsonb,
+  ui_components jsonb,
+  execution_log jsonb,
+  template_id character varying(255),
+  created_by character varying(255),
+  content_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint workflow_definitions_pkey PRIMARY KEY (id),
+  constraint workflow_definitions_status_check CHECK (((status)::text = ANY ((ARRAY['draft'::character varying, 'active'::character varying, 'deprecated'::character varying, 'replaced'::character varying, 'deleted'::character varying])::text[])))
+);
+CREATE INDEX workflow_definitions_namespace_idx ON workflow_orchestrator_service.workflow_definitions USING btree (namespace, id) WHERE ((status)::text = ANY ((ARRAY['draft'::character varying, 'active'::character varying, 'deprecated'::character varying])::text[]));
+CREATE UNIQUE INDEX workflow_definitions_version_key ON workflow_orchestrator_service.workflow_definitions USING btree (namespace, workflow_id, version_order) WHERE ((status)::text = ANY ((ARRAY['draft'::character varying, 'active'::character varying, 'deprecated'::character varying])::text[]));
+
+create table workflow_orchestrator_service.workflow_event_subscriptions (
+  shard smallint not null,
+  workflow_instance_id uuid not null,
+  path text not null,
+  namespace text not null,
+  event_pattern character varying(255) not null,
+  filter_condition text,
+  status character varying(50) not null,
+  timeout_at timestamp with time zone,
+  wait_step_id character varying(255) not null,
+  timeout_handler_step_id character varying(255),
+  fulfilled_by_event_id uuid,
+  created_at timestamp with time zone not null default now(),
+  fulfilled_at timestamp with time zone,
+  constraint workflow_event_subscriptions_pkey PRIMARY KEY (shard, workflow_instance_id, path),
+  constraint workflow_event_subscriptions_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'fulfilled'::character varying, 'expired'::character varying, 'cancelled'::character varying])::text[])))
+);
+CREATE INDEX workflow_event_subscriptions_pattern_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (namespace, event_pattern) WHERE ((status)::text = 'active'::text);
+
+create table workflow_orchestrator_service.workflow_heads (
+  namespace text not null,
+  workflow_id character varying(255) not null,
+  revision bigint not null default 0,
+  definition_id uuid,
+  constraint workflow_heads_pkey PRIMARY KEY (namespace, workflow_id)
+) with (fillfactor=70);
+
+create table workflow_orchestrator_service.workflow_instance_steps (
+  shard smallint not null,
+  instance_id uuid not null,
+  seq integer not null,
+  path text not null,
+  step_id character varying(255) not null,
+  type character varying(50) not null,
+  attempt integer not null,
+  status character varying(50) not null,
+  input jsonb,
+  output jsonb,
+  error jsonb,
+  outcome jsonb,
+  started_at timestamp with time zone not null,
+  completed_at timestamp with time zone,
+  node_id text not null,
+  epoch integer not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint workflow_instance_steps_pkey PRIMARY KEY (shard, instance_id, seq, recorded_at),
+  constraint workflow_instance_steps_status_check CHECK (((status)::text = ANY ((ARRAY['PENDING'::character varying, 'RUNNING'::character varying, 'COMPLETED'::character varying, 'FAILED'::character varying, 'SKIPPED'::character varying, 'CANCELLED'::character varying])::text[])))
+) partition by RANGE (recorded_at);
+
+create table workflow_orchestrator_service.workflow_instances (
+  shard smallint not null,
+  id uuid not null,
+  namespace text not null,
+  workflow_definition_id uuid not null,
+  workflow_id character varying(255) not null,
+  status character varying(50) not null,
+  ready boolean not null,
+  priority smallint not null default 5,
+  current_step_id character varying(255),
+  awaiting_task_id character varying(255),
+  correlation_id character varying(255),
+  started_by character varying(255),
+  trigger_event_id uuid,
+  version integer not null default 1,
+  state_seq integer not null default 0,
+  input jsonb not null,
+  state jsonb,
+  output jsonb,
+  error jsonb,
+  cancelation jsonb,
+  compensation_state jsonb,
+  parked jsonb,
+  started_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  completed_at timestamp with time zone,
+  constraint workflow_instances_pkey PRIMARY KEY (shard, id),
+  constraint workflow_instances_status_check CHECK (((status)::text = ANY ((ARRAY['CREATED'::character varying, 'RUNNING'::character varying, 'WAITING_FOR_EVENT'::character varying, 'PAUSED'::character varying, 'COMPLETED'::character varying, 'FAILED'::character varying, 'CANCELLED'::character varying])::text[])))
+) partition by RANGE (id);
+CREATE INDEX workflow_instances_awaiting_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (shard, awaiting_task_id, id) WHERE (awaiting_task_id IS NOT NULL);
+CREATE INDEX workflow_instances_correlation_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (namespace, correlation_id, id) WHERE (correlation_id IS NOT NULL);
+CREATE INDEX workflow_instances_definition_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (namespace, workflow_id, id);
+CREATE INDEX workflow_instances_namespace_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (namespace, id);
+CREATE INDEX workflow_instances_ready_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (shard, id) WHERE ready;
+CREATE INDEX workflow_instances_status_idx ON ONLY workflow_orchestrator_service.workflow_instances USING btree (namespace, status, id);
+
+CREATE OR REPLACE FUNCTION cluster.abandon_lane_v1(in_lane uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform 1 from cluster.lanes l where l.lane_id = in_lane for no key update;
+  update cluster.shard_leases l set lane_id = null, epoch = l.epoch + 1, changed_at = now() where l.lane_id = in_lane;
+  update cluster.lanes l set closed_at = coalesce(l.closed_at, clock_timestamp()) where l.lane_id = in_lane;
+end $function$;
+
+CREATE OR REPLACE FUNCTION cluster.acquire_shard_v1(in_shard smallint, in_lane uuid, in_node text)
+ RETURNS TABLE(epoch integer, takeovers smallint, folding uuid)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  held record;
+begin
+  select l.lane_id, l.epoch, l.takeovers, l.taken_over_at, l.folding, l.suspect into held
+  from cluster.shard_leases l where l.shard = in_shard for update skip locked;
+  if not found then return; end if;
+  if held.lane_id is not null
+    and exists (select 1 from cluster.lanes n where n.lane_id = held.lane_id and n.closed_at is null) then return; end if;
+  perform 1 from cluster.lanes n where n.lane_id = in_lane and n.closed_at is null for key share;
+  if not found then return; end if;
+  return query
+  update cluster.shard_leases l set
+    lane_id = in_lane,
+    epoch = l.epoch + 1,
+    changed_at = now(),
+    -- A lane that was closed with shards on it belonged to a node that died (a hand-over empties the lane first).
+    takeovers = case when held.lane_id is null then 0
+      when held.taken_over_at > now() - interval '1 minute' then least(held.takeovers + 1, 1000) else 1 end,
+    taken_over_at = case when held.lane_id is null then null else now() end,
+    suspect = case when held.lane_id is null then null else coalesce(held.folding, held.suspect) end,
+    folding = null
+  where l.shard = in_shard
+  returning l.epoch, l.takeovers, case when held.lane_id is not null and held.folding = held.suspect then held.folding end;
+  insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data)
+  values (in_shard, 'default', workflow_orchestrator_service.shard_entity(in_shard), 'shard', case when held.lane_id is null then 'FREE' else 'HELD' end,
+    'HELD', case when held.lane_id is null then 'acquired' else 'taken_over' end,
+    jsonb_build_object('node', in_node, 'lane', in_lane, 'epoch', held.epoch + 1));
+end $function$;
+
+CREATE OR REPLACE FUNCTION cluster.beat_v1(in_node text, in_lease_ms integer, in_draining boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+declare
+  was text;
+begin
+  select n.health_status into was from cluster.node_registrations n where n.node_id = in_node for no key update;
+  if not found or was = 'OFFLINE' then return false; end if;
+  update cluster.node_registrations n set beat = n.beat + 1, last_heartbeat = now(), updated_at = now(), draining = in_draining,
+    health_status = 'HEALTHY', expires_at = now() + in_lease_ms * interval '1 millisecond'
+  where n.node_id = in_node;
+  if was <> 'HEALTHY' then
+    insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event)
+    values (0, 'default', in_node::uuid, 'node_registry', was, 'HEALTHY', 'heartbeat');
+  end if;
+  return true;
+end $function$;
+
+CREATE OR REPLACE FUNCTION cluster.close_lanes_v1(in_node text, in_beat bigint)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET lock_timeout TO '1s'
+AS $function$
+declare
+  closed integer;
+  was text;
+begin
+  -- The beat is compared under the row's lock: a node that beat meanwhile is alive and keeps its lanes.
+  select n.health_status into was from cluster.node_registrations n
+  where n.node_id = in_node and n.beat = in_beat and n.expires_at < now() for no key update;
+  if not found then return -1; end if;
+  -- Told after the lock is held: whatever the lane wrote before it was closed began earlier than `closed_at`.
+  perform 1 from cluster.lanes l where l.node_id = in_node and l.closed_at is null order by l.lane_id for no key update;
+  update cluster.lanes l set closed_at = clock_timestamp() where l.node_id = in_node and l.closed_at is null;
+  get diagnostics closed = row_count;
+  if was <> 'OFFLINE' then
+    update cluster.node_registrations n set health_status = 'OFFLINE', updated_at = now() where n.node_id = in_node;
+    insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data)
+    values (0, 'default', in_node::uuid, 'node_registry', was, 'OFFLINE', 'liveness_expired', jsonb_build_object('lanesClosed', closed));
+  end if;
+  return closed;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.accept_starts_v1(in_starts jsonb, in_latest jsonb)
+ RETURNS TABLE(instance_id uuid, outcome text, inbox_shard smallint, inbox_id bigint, first_id uuid, first_definition_id uuid, first_hash text, accepted_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SET lock_timeout TO '250ms'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_seqscan TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  if in_latest is not null and workflow_orchestrator_service.heads_are_stale(in_latest) then
+    return query select (e->>1)::uuid, 'stale', null::smallint, null::bigint, null::uuid, null::uuid, null::text, now()
+      from jsonb_array_elements(in_starts) e;
+    return;
+  end if;
+  return query
+  with wanted as materialized (
+    select (e->>0)::smallint shard, (e->>1)::uuid id, e->>2 namespace, (e->>3)::uuid definition_id, e->>4 workflow_id,
+      (e->>5)::smallint priority, e->>6 correlation_id, e->>7 started_by, (e->>8)::uuid trigger_event_id, e->9 input,
+      e->>10 key, (e->>11)::smallint key_shard, e->>12 request_hash, n
+    from jsonb_array_elements(in_starts) with ordinality x (e, n)
+  ), keyed as (
+    insert into workflow_orchestrator_service.idempotency_keys as k
+      (shard, namespace, workflow_id, key, instance_id, workflow_definition_id, request_hash, expires_at)
+    select w.key_shard, w.namespace, w.workflow_id, w.key, w.id, w.definition_id, w.request_hash, now() + interval '30 days'
+    from wanted w where w.key is not null
+    order by w.key_shard, w.namespace, w.workflow_id, w.key, w.n
+    on conflict do nothing
+    returning k.instance_id
+  ), born as (
+    select w.* from wanted w where w.key is null or w.id in (select k.instance_id from keyed k)
+  ), instances as (
+    insert into workflow_orchestrator_service.workflow_instances
+      (shard, id, namespace, workflow_definition_id, workflow_id, status, ready, priority, correlation_id, started_by,
+       trigger_event_id, input)
+    select b.shard, b.id, b.namespace, b.definition_id, b.workflow_id, 'CREATED', false, b.priority, b.correlation_id, b.started_by,
+      b.trigger_event_id, b.input
+    from born b
+  ), transitions as (
+    insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event)
+    select b.shard, b.namespace, b.id, 'workflow', null, 'CREATED', 'workflow_created' from born b
+  ), messages as (
+    insert into workflow_orchestrator_service.inbox as m (shard, kind, instance_id, fact)
+    select b.shard, 'START', b.id, '{}'::jsonb from born b order by b.n
+    returning m.shard, m.id, m.instance_id
+  )
+  select m.instance_id, 'created', m.shard, m.id, null::uuid, null::uuid, null::text, now() from messages m
+  union all
+  select w.id, 'exists', null, null, null, null, null, now() from wanted w
+  where w.key is not null and not exists (select 1 from keyed k where k.instance_id = w.id);
+  update workflow_orchestrator_service.payloads p set claimed = true
+  from jsonb_array_elements(in_starts) e, jsonb_array_elements_text(e->14) ref
+  where jsonb_typeof(e->14) = 'array' and p.shard = (e->>0)::smallint and p.id = ref::uuid;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.bound_instant(bound text)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+ SET "TimeZone" TO 'UTC'
+AS $function$
+  select case when bound ~ '^[0-9a-f]{8}-'
+    then to_timestamp(('x' || lpad(substr(replace(bound, '-', ''), 1, 12), 16, '0'))::bit(64)::bigint / 1000.0)
+    else bound::timestamptz end
+$function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.engine_drop_history_v1(in_part text, in_horizon timestamp with time zone, OUT outcome text, OUT readers integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET lock_timeout TO '5s'
+ SET enable_seqscan TO 'on'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  parent text;
+  place text;
+  week_ends_at timestamptz;
+begin
+  outcome := 'gone';
+  readers := 0;
+  select p.table_name, format('%s.%I', split_part(p.table_name, '.', 1), p.part), p.ends_at into parent, place, week_ends_at
+  from workflow_orchestrator_service.engine_partitions() p
+  where p.part = in_part and p.ends_at <= in_horizon and p.table_name <> 'workflow_orchestrator_service.workflow_instances';
+  if not found then return; end if;
+  begin
+    execute format('lock table only %s in share update exclusive mode', place);
+  exception when undefined_table then
+    return;
+  end;
+
+  if parent = 'workflow_orchestrator_service.workflow_instance_steps' then
+    execute format(
+      'select count(*) from (
+         select from workflow_orchestrator_service.workflow_instances i
+         where i.id < workflow_orchestrator_service.uuid_floor($1)
+           and not workflow_orchestrator_service.is_expired(i.status, i.completed_at, $2)
+           and exists (select from %s s where s.shard = i.shard and s.instance_id = i.id and s.seq > i.state_seq)
+         limit 1000) r', place)
+    into readers using week_ends_at, in_horizon;
+    if readers > 0 then
+      outcome := 'needed';
+      return;
+    end if;
+  end if;
+
+  perform workflow_orchestrator_service.stop_users_of(parent::regclass);
+  execute format('drop table %s', place);
+  outcome := 'dropped';
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.engine_ensure_partitions(from_at timestamp with time zone, until_at timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  week timestamptz := date_trunc('week', from_at);
+  made integer := 0;
+  target record;
+  part text;
+begin
+  while week < until_at loop
+    for target in
+      select * from (values
+        ('workflow_orchestrator_service', 'workflow_instances', true),
+        ('workflow_orchestrator_service', 'workflow_instance_steps', false),
+        ('audit', 'fsm_transitions', false)) t (schema_name, table_name, by_id)
+    loop
+      part := target.table_name || '_' || to_char(week, 'IYYY"w"IW');
+      continue when to_regclass(format('%I.%I', target.schema_name, part)) is not null;
+      -- Nodes that start side by side take turns; readers and writers do not notice.
+      execute format('lock table only %I.%I in share update exclusive mode', target.schema_name, target.table_name);
+      if to_regclass(format('%I.%I', target.schema_name, part)) is null then
+        execute format('create table %I.%I (like %I.%I including defaults including constraints including storage)',
+          target.schema_name, part, target.schema_name, target.table_name);
+        if target.by_id then
+          execute format('alter table %I.%I set (fillfactor = 85)', target.schema_name, part);
+          execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
+            target.schema_name, target.table_name, target.schema_name, part,
+            workflow_orchestrator_service.uuid_floor(week), workflow_orchestrator_service.uuid_floor(week + interval '7 days'));
+        else
+          execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
+            target.schema_name, target.table_name, target.schema_name, part, week, week + interval '7 days');
+        end if;
+        made := made + 1;
+      end if;
+    end loop;
+    week := week + interval '7 days';
+  end loop;
+  return made;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.engine_forget_emptiness_v1()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET lock_timeout TO '100ms'
+AS $function$
+declare
+  place text;
+  filled boolean;
+  forgotten integer := 0;
+begin
+  for place in
+    select c.oid::regclass::text
+    from workflow_orchestrator_service.engine_partitions() p
+    join pg_class c on c.oid = to_regclass(format('%s.%I', split_part(p.table_name, '.', 1), p.part))
+    where c.reltuples = 0
+  loop
+    begin
+      execute format('lock table only %s in access exclusive mode', place);
+      execute format('select exists (select from only %s)', place) into filled;
+      if not filled then
+        execute format('truncate only %s', place);
+        forgotten := forgotten + 1;
+      end if;
+    exception when lock_not_available or undefined_table then
+      -- In use, or gone: the next round sees.
+    end;
+  end loop;
+  return forgotten;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.engine_partitions()
+ RETURNS TABLE(table_name text, part text, begins_at timestamp with time zone, ends_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+ SET "TimeZone" TO 'UTC'
+AS $function$
+  select n.nspname || '.' || t.relname, c.relname::text, b.begins_at, b.ends_at
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  join pg_class t on t.oid = i.inhparent
+  join pg_namespace n on n.oid = t.relnamespace
+  cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''(.*)''\) TO \(''(.*)''\)') bound (texts)
+  cross join lateral (
+    select workflow_orchestrator_service.bound_instant(bound.texts[1]), workflow_orchestrator_service.bound_instant(bound.texts[2])
+  ) b (begins_at, ends_at)
+  where not i.inhdetachpending
+    and i.inhparent in (
+      'workflow_orchestrator_service.workflow_instances'::regclass,
+      'workflow_orchestrator_service.workflow_instance_steps'::regclass,
+      'audit.fsm_transitions'::regclass)
+$function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.engine_retire_instances_v1(in_part text, in_horizon timestamp with time zone, in_few integer, in_most integer, OUT outcome text, OUT kept integer, OUT locked_ms double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET lock_timeout TO '5s'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  place constant text := format('workflow_orchestrator_service.%I', in_part);
+  next constant text := format('workflow_orchestrator_service.%I', in_part || '_next');
+  columns text;
+  low uuid;
+  high uuid;
+  expired integer;
+  since timestamptz;
+begin
+  kept := 0;
+  outcome := 'gone';
+  -- Does not stop readers and writers; stops a second call, autovacuum, and a change of the partition.
+  begin
+    execute format('lock table only %s in share update exclusive mode', place);
+  exception when undefined_table then
+    return;
+  end;
+  select workflow_orchestrator_service.uuid_floor(p.begins_at), workflow_orchestrator_service.uuid_floor(p.ends_at) into low, high
+  from workflow_orchestrator_service.engine_partitions() p
+  where p.table_name = 'workflow_orchestrator_service.workflow_instances' and p.part = in_part and p.ends_at <= in_horizon;
+  if not found then return; end if;
+
+  execute format(
+    'select count(*) from (select from %s i where workflow_orchestrator_service.is_expired(i.status, i.completed_at, $1) limit $2) e', place)
+  into expired using in_horizon, in_few + 1;
+  execute format(
+    'select count(*) from (select from %s i where not workflow_orchestrator_service.is_expired(i.status, i.completed_at, $1) limit $2) k', place)
+  into kept using in_horizon, in_most + 1;
+  if kept > 0 and expired = 0 then
+    outcome := 'kept';
+    return;
+  end if;
+  if kept > 0 and (expired <= in_few or kept > in_most) then
+    outcome := 'trim';
+    return;
+  end if;
+
+  if kept > 0 then
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into columns
+    from pg_attribute a
+    where a.attrelid = 'workflow_orchestrator_service.workflow_instances'::regclass and a.attnum > 0 and not a.attisdropped;
+    execute format(
+      'create table %s (like workflow_orchestrator_service.workflow_instances including defaults including constraints
+        including storage including indexes) with (fillfactor = 85)', next);
+    -- Says what the partition's bounds will say, so that attaching it under the lock need not look at the rows.
+    execute format('alter table %s add constraint bounds check (id >= %L::uuid and id < %L::uuid)', next, low, high);
+    execute format(
+      'insert into %1$s (%2$s) select %2$s from %3$s i where not workflow_orchestrator_service.is_expired(i.status, i.completed_at, $1)',
+      next, columns, place) using in_horizon;
+    execute format('analyze %s', next);
+  end if;
+
+  perform workflow_orchestrator_service.stop_users_of('workflow_orchestrator_service.workflow_instances');
+  since := clock_timestamp();
+  if kept > 0 then
+    execute format(
+      'with changed as (
+         delete from %1$s n
+         where n.version is distinct from (select o.version from only %3$s o where o.shard = n.shard and o.id = n.id)
+         returning n.shard, n.id)
+       insert into %1$s (%2$s) select %2$s from changed c join lateral (
+         select * from only %3$s o where o.shard = c.shard and o.id = c.id) i using (shard, id)',
+      next, columns, place);
+  end if;
+  execute format('alter table workflow_orchestrator_service.workflow_instances detach partition %s', place);
+  execute format('drop table %s', place);
+  if kept > 0 then
+    execute format('alter table %s rename to %I', next, in_part);
+    execute format(
+      'alter table workflow_orchestrator_service.workflow_instances attach partition %s for values from (%L) to (%L)', place, low, high);
+    execute format('alter table %s drop constraint bounds', place);
+  end if;
+  outcome := case when kept > 0 then 'swapped' else 'dropped' end;
+  locked_ms := extract(epoch from clock_timestamp() - since) * 1000;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.first_starts_v1(in_keys jsonb)
+ RETURNS TABLE(n bigint, instance_id uuid, workflow_definition_id uuid, request_hash text, created_at timestamp with time zone)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select x.n, k.instance_id, k.workflow_definition_id, k.request_hash, k.created_at
+  from jsonb_array_elements(in_keys) with ordinality x (e, n)
+  join workflow_orchestrator_service.idempotency_keys k
+    on k.shard = (e->>0)::smallint and k.namespace = e->>1 and k.workflow_id = e->>2 and k.key = e->>3
+$function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.flush_v1(in_lane uuid, in_seq bigint, in_node text, in_shards smallint[], in_latest jsonb, in_starts jsonb, in_changes jsonb, in_steps jsonb, in_transitions jsonb, in_extras jsonb, OUT outcome text, OUT at timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET lock_timeout TO '3s'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_material TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  part jsonb;
+begin
+  at := now();
+  perform 1 from cluster.lanes l where l.lane_id = in_lane and l.closed_at is null for no key update;
+  if not found then
+    outcome := 'fenced';
+    return;
+  end if;
+  if exists (select 1 from cluster.flush_marks m where m.lane_id = in_lane and m.seq = in_seq) then
+    outcome := 'already';
+    return;
+  end if;
+  if in_seq > 1 and not exists (select 1 from cluster.flush_marks m where m.lane_id = in_lane and m.seq = in_seq - 1) then
+    outcome := 'gap';
+    return;
+  end if;
+  if (select count(*) from cluster.shard_leases l where l.shard = any (in_shards) and l.lane_id = in_lane) <> cardinality(in_shards) then
+    outcome := 'fenced';
+    return;
+  end if;
+  if in_latest is not null and workflow_orchestrator_service.heads_are_stale(in_latest) then
+    outcome := 'stale';
+    return;
+  end if;
+  insert into cluster.flush_marks (lane_id, seq) values (in_lane, in_seq);
+  if in_seq % 1000 = 0 then
+    delete from cluster.flush_marks m where m.lane_id = in_lane and m.seq < in_seq - 1000;
+  end if;
+
+  if in_starts is not null then
+    insert into workflow_orchestrator_service.workflow_instances
+      (shard, id, namespace, workflow_definition_id, workflow_id, status, ready, priority, current_step_id, correlation_id,
+       started_by, trigger_event_id, input, started_at, updated_at)
+    select (e->>0)::smallint, (e->>1)::uuid, e->>2, (e->>3)::uuid, e->>4, e->>5, true, (e->>6)::smallint, e->>7, e->>8,
+      e->>9, (e->>10)::uuid, e->11, to_timestamp((e->>12)::float8 / 1000), at
+    from jsonb_array_elements(in_starts) e;
+  end if;
+
+  if in_changes is not null then
+    -- A field that is absent keeps what the row has; `state` is large and written only when the instance goes to sleep.
+    update workflow_orchestrator_service.workflow_instances i set
+      status = e->>2,
+      ready = (e->>3)::boolean,
+      current_step_id = e->>4,
+      awaiting_task_id = e->>5,
+      state = case when e->>6 is null then i.state else nullif(e->7, 'null') end,
+      state_seq = coalesce((e->>6)::integer, i.state_seq),
+      output = coalesce(nullif(e->8, 'null'), i.output),
+      error = coalesce(nullif(e->9, 'null'), i.error),
+      cancelation = coalesce(nullif(e->10, 'null'), i.cancelation),
+      compensation_state = coalesce(nullif(e->11, 'null'), i.compensation_state),
+      completed_at = coalesce(to_timestamp((e->>12)::float8 / 1000), i.completed_at),
+      started_at = coalesce(to_timestamp((e->>13)::float8 / 1000), i.started_at),
+      parked = nullif(e->14, 'null'),
+      updated_at = at,
+      version = i.version + 1
+    from jsonb_array_elements(in_changes) e
+    where i.shard = (e->>0)::smallint and i.id = (e->>1)::uuid;
+  end if;
+
+  if in_steps is not null then
+    insert into workflow_orchestrator_service.workflow_instance_steps
+      (shard, instance_id, seq, path, step_id, type, attempt, status, input, output, error, outcome, started_at, completed_at,
+       node_id, epoch, recorded_at)
+    select (e->>0)::smallint, (e->>1)::uuid, (e->>2)::integer, e->>3, coalesce(e->>4, e->>3), e->>5, (e->>6)::integer, e->>7,
+      nullif(e->8, 'null'), nullif(e->9, 'null'), nullif(e->10, 'null'), nullif(e->11, 'null'),
+      to_timestamp((e->>12)::float8 / 1000), to_timestamp((e->>13)::float8 / 1000), in_node, (e->>14)::integer, at
+    from jsonb_array_elements(in_steps) e;
+  end if;
+
+  if in_transitions is not null then
+    insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data)
+    select (e->>0)::smallint, e->>1, (e->>2)::uuid, 'workflow', e->>3, e->>4, e->>5, nullif(e->6, 'null')
+    from jsonb_array_elements(in_transitions) e;
+  end if;
+
+  if in_extras is not null then
+    part := in_extras->'timersArmed';
+    if part is not null then
+      insert into workflow_orchestrator_service.timers (shard, due_at, instance_id, timer_key)
+      select (e->>0)::smallint, to_timestamp((e->>1)::float8 / 1000), (e->>2)::uuid, e->>3 from jsonb_array_elements(part) e;
+    end if;
+    part := in_extras->'timersCleared';
+    if part is not null then
+      delete from workflow_orchestrator_service.timers t using jsonb_array_elements(part) e
+      where t.shard = (e->>0)::smallint and t.due_at = to_timestamp((e->>1)::float8 / 1000)
+        and t.instance_id = (e->>2)::uuid and t.timer_key = e->>3;
+    end if;
+    part := in_extras->'waitsOpened';
+    if part is not null then
+      insert into workflow_orchestrator_service.workflow_event_subscriptions
+        (shard, workflow_instance_id, path, namespace, event_pattern, filter_condition, status, timeout_at, wait_step_id,
+         timeout_handler_step_id, created_at)
+      select (e->>0)::smallint, (e->>1)::uuid, e->>2, e->>3, e->>4, e->>5, 'active', to_timestamp((e->>6)::float8 / 1000), e->>7, e->>8, at
+      from jsonb_array_elements(part) e;
+    end if;
+    part := in_extras->'waitsEnded';
+    if part is not null then
+      update workflow_orchestrator_service.workflow_event_subscriptions s
+      set status = e->>3, fulfilled_by_event_id = (e->>4)::uuid, fulfilled_at = at
+      from jsonb_array_elements(part) e
+      where s.shard = (e->>0)::smallint and s.workflow_instance_id = (e->>1)::uuid and s.path = e->>2;
+    end if;
+    part := in_extras->'inboxConsumed';
+    if part is not null then
+      delete from workflow_orchestrator_service.inbox b using jsonb_array_elements(part) e
+      where b.shard = (e->>0)::smallint and b.id = (e->>1)::bigint;
+    end if;
+    part := in_extras->'payloadsClaimed';
+    if part is not null then
+      update workflow_orchestrator_service.payloads p set claimed = true from jsonb_array_elements(part) e
+      where p.shard = (e->>0)::smallint and p.id = (e->>1)::uuid;
+    end if;
+    part := in_extras->'errands';
+    if part is not null then
+      insert into workflow_orchestrator_service.errands (runner, shard, instance_id, path, step_id, task_id, attempt, input, timeout_ms, created_at)
+      select e->>0, (e->>1)::smallint, (e->>2)::uuid, e->>3, e->>4, e->>5, (e->>6)::integer, e->7, (e->>8)::bigint, at
+      from jsonb_array_elements(part) e;
+    end if;
+    part := in_extras->'shardsReleased';
+    if part is not null then
+      update cluster.shard_leases l set lane_id = null, epoch = l.epoch + 1, changed_at = at
+      from jsonb_array_elements(part) e where l.shard = (e->>0)::smallint and l.lane_id = in_lane;
+      insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, from_state, to_state, transition_event, transition_data)
+      select (e->>0)::smallint, 'default', workflow_orchestrator_service.shard_entity((e->>0)::smallint), 'shard', 'HELD', 'FREE',
+        'handed_over', jsonb_build_object('node', in_node, 'lane', in_lane)
+      from jsonb_array_elements(part) e;
+    end if;
+  end if;
+  outcome := 'done';
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.heads_are_stale(heads jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select exists (
+    select 1 from jsonb_array_elements(heads) e
+    left join workflow_orchestrator_service.workflow_heads h
+      on h.namespace = e->>0 and h.workflow_id = e->>1
+    where h.revision is distinct from (e->>2)::bigint)
+$function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.is_expired(status text, completed_at timestamp with time zone, horizon timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select status in ('COMPLETED', 'FAILED', 'CANCELLED') and completed_at is not null and completed_at < horizon
+$function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.shard_entity(shard smallint)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$ select lpad(to_hex(shard::integer), 32, '0')::uuid $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.stop_users_of(in_table regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET lock_timeout TO '100ms'
+AS $function$
+begin
+  for attempt in 1 .. 5 loop
+    begin
+      execute format('lock table only %s in access exclusive mode', in_table);
+      return;
+    exception when lock_not_available then
+      if attempt = 5 then raise; end if;
+    end;
+    perform pg_sleep(0.5);
+  end loop;
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.uuid_floor(instant timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select (lpad(to_hex(floor(extract(epoch from instant) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
+$function$;
