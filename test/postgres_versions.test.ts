@@ -1,5 +1,5 @@
 /**
- * Every supported PostgreSQL takes the migrations, gives them back, and takes them again.
+ * Every supported PostgreSQL takes the migrations, gives them back, takes them again, and runs workflows.
  *
  * The binaries of the older versions come from npm, as optional dependencies under an alias for this machine's
  * platform; where one is not installed, its test shows as skipped.
@@ -15,6 +15,7 @@ import {
 } from "../src/foundation/database/index.ts";
 import { silentLogger } from "../src/foundation/log.ts";
 import { binariesRoot, startEmbeddedPostgres } from "../src/foundation/postgres/index.ts";
+import { createMillrace, TaskError } from "../src/index.ts";
 import { readSchemaSnapshot } from "./support/schema_snapshot.ts";
 import { makeTemporaryDirectory } from "./support/temporary.ts";
 
@@ -28,35 +29,95 @@ const versions: { major: number; packageName: string | undefined }[] = [
 describe.each(versions)("PostgreSQL $major", ({ major, packageName }) => {
   const installed = packageName === undefined || binariesRoot(packageName) !== undefined;
 
-  test.runIf(installed)(`takes all migrations${installed ? "" : ` (${packageName} is not installed)`}`, async () => {
-    const directory = await makeTemporaryDirectory(`millrace-pg${major}-`);
-    const postgres = await startEmbeddedPostgres({
-      dataDir: directory.path,
-      binaries: packageName,
-      log: silentLogger,
-    });
-    const db = new Database({ url: postgres.url, log: silentLogger });
-    try {
-      expect(await checkServer(db)).toMatchObject({ major });
-      const names = (await readMigrations()).map(({ name }) => name);
-      const empty = await readSchemaSnapshot(db);
+  test.runIf(installed)(
+    `takes all migrations and runs workflows${installed ? "" : ` (${packageName} is not installed)`}`,
+    async () => {
+      const directory = await makeTemporaryDirectory(`millrace-pg${major}-`);
+      const postgres = await startEmbeddedPostgres({
+        dataDir: directory.path,
+        binaries: packageName,
+        log: silentLogger,
+      });
+      const db = new Database({ url: postgres.url, log: silentLogger });
+      try {
+        expect(await checkServer(db)).toMatchObject({ major });
+        const names = (await readMigrations()).map(({ name }) => name);
+        const empty = await readSchemaSnapshot(db);
 
-      expect(await migrateUp(db)).toEqual(names);
-      const full = await readSchemaSnapshot(db);
-      expect(await migrateDown(db, { to: "0" })).toEqual(names.toReversed());
-      const emptied = await readSchemaSnapshot(db);
-      expect(await migrateUp(db)).toEqual(names);
+        expect(await migrateUp(db)).toEqual(names);
+        const full = await readSchemaSnapshot(db);
+        expect(await migrateDown(db, { to: "0" })).toEqual(names.toReversed());
+        const emptied = await readSchemaSnapshot(db);
+        expect(await migrateUp(db)).toEqual(names);
 
-      expect(withoutBookkeeping(emptied)).toBe(withoutBookkeeping(empty));
-      expect(await readSchemaSnapshot(db)).toBe(full);
-      expect((await migrationStatus(db)).every(({ state }) => state === "applied")).toBe(true);
-    } finally {
-      await db.close();
-      await postgres.stop();
-      await directory.remove();
-    }
-  });
+        expect(withoutBookkeeping(emptied)).toBe(withoutBookkeeping(empty));
+        expect(await readSchemaSnapshot(db)).toBe(full);
+        expect((await migrationStatus(db)).every(({ state }) => state === "applied")).toBe(true);
+        await runWorkflows(postgres.url);
+      } finally {
+        await db.close();
+        await postgres.stop();
+        await directory.remove();
+      }
+    },
+  );
 });
+
+/** Starts with and without keys, tasks, delays, waits, signals and a compensation: each flush function's every part. */
+async function runWorkflows(databaseUrl: string): Promise<void> {
+  const millrace = createMillrace({
+    databaseUrl,
+    tasks: {
+      echo: (input) => input,
+      refuse: () => {
+        throw new TaskError({ code: "REFUSED", category: "BUSINESS", message: "no" });
+      },
+    },
+    workflows: [
+      {
+        workflowId: "journey",
+        name: "Journey",
+        timeout: "PT1H",
+        steps: [
+          { stepId: "begin", type: "TASK", taskId: "echo", transitions: { default: "rest" } },
+          { stepId: "rest", type: "DELAY", delay: 50, transitions: { default: "word" } },
+          {
+            stepId: "word",
+            type: "EVENT_WAIT",
+            eventPattern: "word.*",
+            transitions: { conditions: [{ condition: "steps.word.output.well", nextStep: "end" }], default: "refuse" },
+          },
+          { stepId: "end", type: "TASK", taskId: "echo", input: { number: "${input.number}" } },
+          { stepId: "refuse", type: "TASK", taskId: "refuse" },
+        ],
+        compensationSteps: [{ stepId: "undo", compensationFor: "begin", type: "TASK", taskId: "echo" }],
+      },
+    ],
+  });
+  await millrace.start();
+  try {
+    const numbers = Array.from({ length: 40 }, (_, number) => number);
+    const started = await Promise.all(
+      numbers.map((number) =>
+        millrace.startInstance({
+          definitionId: "journey",
+          input: { number, ...(number === 7 ? { long: "x".repeat(100_000) } : {}) },
+          ...(number % 2 === 0 ? { idempotencyKey: `journey-${number}` } : {}),
+        }),
+      ),
+    );
+    const signal = (id: string, number: number) =>
+      millrace.signal(id, { type: "word.given", payload: { well: number % 4 !== 0 } });
+    await Promise.all(started.map(({ instanceId }, number) => signal(instanceId, number)));
+    for (const [number, { instanceId }] of started.entries()) {
+      const ended = await millrace.waitForEnd(instanceId, { timeoutMs: 30_000 });
+      if (number % 4 !== 0) expect(ended).toMatchObject({ status: "COMPLETED", output: { number } });
+      else expect(ended).toMatchObject({ status: "FAILED", compensationState: { completed: ["undo"] } });
+    }
+  } finally {
+    await millrace.stop();
+  }
+}
 
 /** The table of the migrations themselves stays when all are taken back. */
 function withoutBookkeeping(snapshot: string): string {
