@@ -8,20 +8,11 @@
 import { cancelLive, endInstance, failInstance } from "./ending.ts";
 import type { DecideContext, Decision, Fact } from "./facts.ts";
 import type { Program } from "./program.ts";
+import { complete, consumeRetryTimer, fail } from "./settle.ts";
 import { type InstanceState, isFinal, type LiveStep } from "./state.ts";
-import {
-  advance,
-  chainLimit,
-  complete,
-  consumeRetryTimer,
-  expireWait,
-  fail,
-  fits,
-  fulfil,
-  programStep,
-  runTask,
-} from "./steps.ts";
+import { advance, chainLimit, programStep, runTask } from "./steps.ts";
 import { failure, newDecision, record, setStatus, type Turn } from "./turn.ts";
+import { expireWait, fits, fulfil } from "./waits.ts";
 
 /** From this many deaths of its node on, a step fails instead of running again. */
 export const poisonLimit = 5;
