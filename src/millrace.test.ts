@@ -18,7 +18,7 @@ const approval = {
   ],
 };
 
-const greet: TaskHandler = (input) => `Hello ${(input as { name: string }).name}`;
+const greet: TaskHandler = (input: { name: string }) => `Hello ${input.name}`;
 
 let database: TestDatabase;
 let running: EmbeddedMillrace[];
@@ -57,7 +57,7 @@ describe("an embedded Millrace", () => {
   });
 
   test("runs a step on the node that has its handler, whoever owns the shard", { timeout: 60_000 }, async () => {
-    const shout: TaskHandler = (input) => (input as { text: string }).text.toUpperCase();
+    const shout: TaskHandler = (input: { text: string }) => input.text.toUpperCase();
     const definition = {
       workflowId: "relay",
       name: "Relay",

@@ -30,8 +30,10 @@ export interface TaskContext {
 /**
  * Does one step's work. What it returns becomes the step's output and must fit JSON (see `toJson`); `undefined` counts
  * as null. What it throws fails the attempt (see `toErrorInfo`). It runs at least once for each recorded result.
+ *
+ * The type is that of a method, so that a handler may name the shape of its input: `(input: { name: string }) => …`.
  */
-export type TaskHandler = (input: unknown, ctx: TaskContext) => unknown | Promise<unknown>;
+export type TaskHandler = { run(input: unknown, ctx: TaskContext): unknown | Promise<unknown> }["run"];
 
 export const errorCategories = [
   "TRANSIENT",
