@@ -8,7 +8,7 @@ import { type BenchNode, startNode } from "./support/node.ts";
 import type { BenchDatabase } from "./support/server.ts";
 import { percentile } from "./support/statistics.ts";
 
-const warmUpOneByOne = 100;
+const warmUpOneByOne = 300;
 const mostCommits = 4;
 const mostCommitTimes = 6;
 
