@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import { Database } from "./foundation/database/index.ts";
+import { silentLogger } from "./foundation/log.ts";
 import { AppError, createMillrace, type EmbeddedMillrace, TaskError, type TaskHandler } from "./index.ts";
 
 const greeting = {
@@ -91,6 +93,24 @@ describe("an embedded Millrace", () => {
     await millrace.cancel(dropped.instanceId, { reason: "no longer needed" });
     const cancelled = await millrace.waitForEnd(dropped.instanceId, { timeoutMs: 20_000 });
     expect(cancelled).toMatchObject({ status: "CANCELLED", cancelation: { reason: "no longer needed" } });
+  });
+
+  test("an instance that the engine set aside can be cancelled, and leaves no wait open", async () => {
+    const millrace = await started();
+    const { instanceId } = await millrace.startInstance({ definitionId: "approval", input: {} });
+    const db = new Database({ url: database.url, log: silentLogger });
+    try {
+      const schema = "workflow_orchestrator_service";
+      const parked = JSON.stringify({ message: "it broke", fact: "fold", at: new Date().toISOString() });
+      await db.unnamed(`update ${schema}.workflow_instances set parked = $2 where id = $1`, [instanceId, parked]);
+      expect(await millrace.get(instanceId)).toMatchObject({ status: "WAITING_FOR_EVENT", error: { code: "PARKED" } });
+      await millrace.cancel(instanceId, { reason: "given up" });
+      expect(await millrace.get(instanceId)).toMatchObject({ status: "CANCELLED" });
+      const waits = `select status from ${schema}.workflow_event_subscriptions where workflow_instance_id = $1`;
+      expect(await db.unnamed(waits, [instanceId])).toEqual([{ status: "cancelled" }]);
+    } finally {
+      await db.close();
+    }
   });
 
   test("treats a thrown TaskError as it says", async () => {

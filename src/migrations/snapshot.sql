@@ -781,6 +781,12 @@ begin
       from jsonb_array_elements(part) e
       where s.shard = (e->>0)::smallint and s.workflow_instance_id = (e->>1)::uuid and s.path = e->>2;
     end if;
+    part := in_extras->'waitsAbandoned';
+    if part is not null then
+      update workflow_orchestrator_service.workflow_event_subscriptions s set status = 'cancelled', fulfilled_at = at
+      from jsonb_array_elements(part) e
+      where s.shard = (e->>0)::smallint and s.workflow_instance_id = (e->>1)::uuid and s.status = 'active';
+    end if;
     part := in_extras->'inboxConsumed';
     if part is not null then
       delete from workflow_orchestrator_service.inbox b using jsonb_array_elements(part) e

@@ -171,6 +171,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
         shouldCompensate: false,
       }),
     };
+    work.waitsAbandoned.push(`[${stored.shard},"${stored.id}"]`);
     work.transitions.push(
       JSON.stringify([
         stored.shard,

@@ -15,6 +15,8 @@ export interface Work {
   timersCleared: string[];
   waitsOpened: string[];
   waitsEnded: string[];
+  /** All open waits of an instance, whatever their paths. */
+  waitsAbandoned: string[];
   inboxConsumed: string[];
   payloadsClaimed: string[];
   errands: string[];
@@ -43,6 +45,7 @@ export function emptyWork(owner: { shard: number; instanceId: string }): Work {
     timersCleared: [],
     waitsOpened: [],
     waitsEnded: [],
+    waitsAbandoned: [],
     inboxConsumed: [],
     payloadsClaimed: [],
     errands: [],
@@ -62,6 +65,7 @@ const lists = [
   "timersCleared",
   "waitsOpened",
   "waitsEnded",
+  "waitsAbandoned",
   "inboxConsumed",
   "payloadsClaimed",
   "errands",

@@ -25,7 +25,7 @@ export interface FlushBatch {
   changes?: string;
   steps?: string;
   transitions?: string;
-  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, inboxConsumed, payloadsClaimed, errands, shardsReleased. */
+  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, waitsAbandoned, inboxConsumed, payloadsClaimed, errands, shardsReleased. */
   extras?: string;
 }
 

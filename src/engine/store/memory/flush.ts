@@ -235,6 +235,16 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
         if (wait !== undefined) wait.status = status;
       };
     }),
+    ...(extras.waitsAbandoned ?? []).map((row) => {
+      const shard = own(row[0]);
+      const instanceId = check.uuid(row[1]);
+      return () => {
+        for (const wait of tables.waits.values()) {
+          const open = wait.shard === shard && wait.instanceId === instanceId && wait.status === "active";
+          if (open) wait.status = "cancelled";
+        }
+      };
+    }),
     ...(extras.inboxConsumed ?? []).map((row) => {
       const shard = own(row[0]);
       const id = Number(row[1]);
