@@ -145,7 +145,14 @@ export const others: readonly { statement: Statement; because: string }[] = [
   { statement: work.acceptStarts, because: "its function is looked at below" },
   { statement: lanes.flush, because: "its function is looked at below" },
   { statement: lanes.acquireShard, because: "its function is looked at below" },
-  ...[lanes.readSettings, lanes.registerNode, lanes.deregisterNode, lanes.openLane, lanes.notify].map((statement) => ({
+  ...[
+    lanes.readSettings,
+    lanes.registerNode,
+    lanes.announceHandlers,
+    lanes.deregisterNode,
+    lanes.openLane,
+    lanes.notify,
+  ].map((statement) => ({
     statement,
     because: "once in the life of a node, or without a table",
   })),

@@ -23,6 +23,13 @@ export const registerNode = statement(
    select 0, 'default', r.node_id::uuid, 'node_registry', null, 'HEALTHY', 'registered', $5::jsonb from registered r`,
 );
 
+/** Not `registerNode`: that would bring back to life a node whose lanes others have closed. */
+export const announceHandlers = statement(
+  "engine.announce_handlers",
+  `update cluster.node_registrations n set capabilities = $2, updated_at = now()
+   where n.node_id = $1 and n.health_status <> 'OFFLINE'`,
+);
+
 export const beat = statement("engine.beat", "select cluster.beat_v1($1, $2, $3) as registered");
 
 export const deregisterNode = statement(

@@ -340,7 +340,11 @@ export function createNode(options: NodeOptions): EngineNode {
     options.handlers.onRegister?.(() => {
       seeking = true;
       if (state !== "running") return;
-      void store.register(registration()).catch((error: unknown) => log.warn({ err: error }, "not registered"));
+      // A word that is lost here is said with the next handler, or when the node registers again.
+      const tasks = options.handlers.ids();
+      void store.announce({ nodeId: core.nodeId, roles: options.roles, tasks }).catch((error: unknown) => {
+        log.warn({ err: error }, "a new handler could not be announced");
+      });
       tickSoon();
     });
     timers.start();

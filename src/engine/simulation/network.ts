@@ -108,6 +108,7 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     open: () => call("open", () => store.open()),
     close: () => store.close(),
     register: (node) => call("register", () => store.register(node)),
+    announce: (what) => call("announce", () => store.announce(what)),
     beat: (what) => call("beat", () => store.beat(what)),
     deregister: (nodeId) => call("deregister", () => store.deregister(nodeId)),
     cluster: () => call("cluster", () => store.cluster()),

@@ -178,6 +178,8 @@ export interface Store {
     tasks: string[];
     endpoints: Record<string, string>;
   }): Promise<void>;
+  /** Tells others which handlers a registered node has now. Of a node that others take for dead it changes nothing. */
+  announce(what: { nodeId: string; roles: string[]; tasks: string[] }): Promise<void>;
   /** Extends the node's lease; false when it is not registered (any more) or was given up: its lanes are closed. */
   beat(what: { nodeId: string; leaseMs: number; draining: boolean }): Promise<boolean>;
   /** Marks the node as gone in an orderly way. */

@@ -36,6 +36,7 @@ export function createMemoryStore(tables: Tables): Store {
       own.clear();
     },
     register: (node) => call(() => leases.register(tables, node)),
+    announce: (what) => call(() => leases.announce(tables, what)),
     beat: (what) => call(() => leases.beat(tables, what)),
     deregister: (nodeId) => call(() => leases.deregister(tables, nodeId)),
     cluster: () => call(() => leases.cluster(tables)),

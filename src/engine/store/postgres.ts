@@ -105,6 +105,10 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       );
     },
 
+    async announce({ nodeId, roles, tasks }) {
+      await guard(() => database.execute(lanes.announceHandlers, [nodeId, JSON.stringify({ roles, tasks })]));
+    },
+
     async beat({ nodeId, leaseMs, draining }) {
       const [row] = await guard(() => database.query<{ registered: boolean }>(lanes.beat, [nodeId, leaseMs, draining]));
       return row!.registered;

@@ -73,6 +73,8 @@ export function leaseLaws(rig: Rig): void {
     expect(await w.store.closeLanes({ nodeId: w.nodeId, beat })).toBe(1);
     const beats = () => w.store.beat({ nodeId: w.nodeId, leaseMs: 60_000, draining: false });
     expect(await beats()).toBe(false);
+    await w.store.announce({ nodeId: w.nodeId, roles: ["engine"], tasks: ["new"] });
+    expect(await beats()).toBe(false);
     await w.store.register({
       nodeId: w.nodeId,
       name: "n",

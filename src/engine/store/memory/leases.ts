@@ -23,6 +23,11 @@ export function register(
   note(tables, { entity: "node_registry", id: node.nodeId, from: null, to: "HEALTHY", event: "registered" });
 }
 
+export function announce(tables: Tables, what: { nodeId: string; tasks: string[] }): void {
+  const node = tables.nodes.get(what.nodeId);
+  if (node !== undefined && node.health !== "OFFLINE") node.tasks = [...what.tasks];
+}
+
 export function beat(tables: Tables, what: { nodeId: string; leaseMs: number; draining: boolean }): boolean {
   const node = tables.nodes.get(what.nodeId);
   if (node === undefined || node.health === "OFFLINE") return false;
