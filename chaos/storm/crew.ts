@@ -62,6 +62,7 @@ export class Crew {
     await node.exited;
   }
 
+  /** One that a later blow kills while it drains does not end its drain, and is not judged by it. */
   async drain(node: NodeProcess): Promise<void> {
     node.state = "draining";
     node.signal("SIGTERM");
@@ -74,7 +75,7 @@ export class Crew {
     if (end === undefined) {
       this.faults.push(`${node.name} did not end within ${drainPatienceMs} ms of SIGTERM`);
       await this.kill(node);
-    } else if (end.code !== 0) this.faults.push(`${node.name} ended its drain with ${end.signal ?? end.code}`);
+    } else if (end.code !== 0 && !node.killed) this.faults.push(`${node.name} ended its drain with ${end.signal ?? end.code}`);
   }
 
   /** Drains all that are left, at once. */

@@ -28,6 +28,8 @@ export class NodeProcess {
   /** Of the engine; empty before it is ready. */
   nodeId = "";
   state: "starting" | "live" | "stopped" | "draining" | "gone" = "starting";
+  /** It was sent SIGKILL from here; how it ends after that is no fault of its own. */
+  killed = false;
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, (answer: Answer) => void>();
   #lastId = 0;
@@ -72,6 +74,7 @@ export class NodeProcess {
   }
 
   signal(name: NodeJS.Signals): void {
+    if (name === "SIGKILL") this.killed = true;
     this.#child.kill(name);
   }
 
