@@ -5,7 +5,9 @@
  * and the line that `docs/settings.md` shows. A name that begins with `MILLRACE_` and is not declared is refused, so a
  * typing error cannot silently leave a default in force.
  */
+
 import { formatDuration, parseDuration } from "./duration.ts";
+import { editDistance } from "./edit_distance.ts";
 import type { InputError } from "./errors.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 
@@ -224,26 +226,12 @@ function unknownNames(env: Record<string, string | undefined>): InputError[] {
     .filter((name) => name.startsWith("MILLRACE_") && !knownNames.includes(name))
     .map((name) => {
       const [nearest] = knownNames
-        .map((known) => ({ known, edits: distance(name, known) }))
+        .map((known) => ({ known, edits: editDistance(name, known) }))
         .filter(({ edits }) => edits <= Math.max(2, (name.length - "MILLRACE_".length) / 2))
         .sort((a, b) => a.edits - b.edits);
       const hint = nearest === undefined ? "see docs/settings.md" : `did you mean ${nearest.known}?`;
       return { pointer: `/${name}`, message: `${name} is not a setting; ${hint}`, expected: nearest?.known };
     });
-}
-
-/** Levenshtein's distance: how many characters must be put in, left out or replaced. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [index, character] of [...from].entries()) {
-    const next = [index + 1];
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = row[column - 1]! + (character === to[column - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[column]! + 1, next[column - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }
 
 function integerBetween(least: number, most: number): (text: string) => number {

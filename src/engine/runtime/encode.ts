@@ -4,7 +4,7 @@ import { freeze } from "../fold.ts";
 import type { Decision } from "../machine/facts.ts";
 import { isFinal } from "../machine/state.ts";
 import { encodeWith } from "../payloads.ts";
-import { type ChangeRow, encodeStep, encodeTransition } from "../store/rows.ts";
+import { type ChangeRow, encodeStep, encodeTimer, encodeTransition } from "../store/rows.ts";
 import { awaitingTask, currentStep, type Resident, restsAt } from "./resident.ts";
 import type { Work } from "./work.ts";
 
@@ -24,8 +24,8 @@ export function encodeDecision(
   for (const entry of decision.entries) work.steps.push(encodeStep(owner, entry, encode));
   for (const change of decision.transitions) work.transitions.push(encodeTransition(owner, change));
   const key = JSON.stringify;
-  for (const timer of decision.armed) work.timersArmed.push(`[${shard},${timer.dueAt},"${id}",${key(timer.key)}]`);
-  for (const timer of decision.cleared) work.timersCleared.push(`[${shard},${timer.dueAt},"${id}",${key(timer.key)}]`);
+  for (const timer of decision.armed) work.timersArmed.push(encodeTimer({ shard, instanceId: id, ...timer }));
+  for (const timer of decision.cleared) work.timersCleared.push(encodeTimer({ shard, instanceId: id, ...timer }));
   for (const wait of decision.waitsOpened) {
     const { path, pattern, condition, timeoutAt, stepId, timeoutHandler } = wait;
     work.waitsOpened.push(

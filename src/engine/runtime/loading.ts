@@ -6,10 +6,11 @@
 import { thaw } from "../fold.ts";
 import { isFinal } from "../machine/state.ts";
 import type { StoredInstance } from "../store/contract.ts";
+import { encodeTimer, parkedChange } from "../store/rows.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
 import type { Resident } from "./resident.ts";
 import { LaneLost, type Turns } from "./turns.ts";
-import { emptyWork } from "./work.ts";
+import { emptyWork, isEmpty, type Work } from "./work.ts";
 
 const batchLimit = 200;
 const pageLimit = 200;
@@ -130,7 +131,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
         cancelParked(work, stored, fact.reason);
       }
       if (fact.kind === "timer")
-        work.timersCleared.push(`[${shard},${fact.dueAt},"${id}",${JSON.stringify(fact.key)}]`);
+        work.timersCleared.push(encodeTimer({ shard, instanceId: id, key: fact.key, dueAt: fact.dueAt }));
       if (inboxId !== undefined) work.inboxConsumed.push(`[${shard},${inboxId}]`);
       const done = () => {
         if (inboxId !== undefined) core.shards.get(shard)?.underWay.delete(inboxId);
@@ -147,13 +148,13 @@ export function createLoading(core: Core, turns: Turns): Loading {
         done();
         delivery.failed?.(error);
       };
-      if (work.timersCleared.length + work.inboxConsumed.length === 0 && work.change === undefined) work.committed();
+      if (isEmpty(work)) work.committed();
       else core.lane.submit(work);
     }
   }
 
   /** An instance that the engine cannot continue can still be ended by whoever owns it. */
-  function cancelParked(work: ReturnType<typeof emptyWork>, stored: StoredInstance, reason: string): void {
+  function cancelParked(work: Work, stored: StoredInstance, reason: string): void {
     const now = core.time.now();
     work.change = {
       shard: stored.shard,
@@ -215,19 +216,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
   function parkStored(stored: StoredInstance, error: unknown): void {
     core.log.error({ err: error, instance: stored.id }, "an instance cannot be folded and is parked");
     const work = emptyWork({ shard: stored.shard, instanceId: stored.id });
-    work.change = {
-      shard: stored.shard,
-      id: stored.id,
-      status: stored.status,
-      ready: false,
-      currentStepId: null,
-      awaitingTaskId: null,
-      parked: JSON.stringify({
-        message: error instanceof Error ? error.message : String(error),
-        fact: "fold",
-        at: new Date(core.time.now()).toISOString(),
-      }),
-    };
+    work.change = parkedChange(stored, { error, fact: "fold", at: core.time.now() });
     core.lane.submit(work);
   }
 

@@ -1,9 +1,9 @@
 /**
  * The engine of one node: makes the parts, wires them, and leads them through start, the loss of a lane, and stop.
  *
- * The life of a fact: it comes from a caller (`admission`, `births`, `messages`), a handler (`runner`), a row (`inbox`) or time (`timers`); it
- * meets its instance in memory, which is loaded if need be (`loading`); the machine decides (`turns`); the decision's
- * rows are written in the lane's next flush (`lane`); and after the commit come its consequences.
+ * The life of a fact: it comes from a caller (`admission`, `births`, `messages`), a handler (`runner`), a row (`inbox`) or
+ * time (`timers`); it meets its instance in memory, which is loaded if need be (`loading`); the machine decides (`turns`);
+ * the decision's rows are written in the lane's next flush (`lane`); and after the commit come its consequences.
  */
 
 import type { Logger } from "../../foundation/log.ts";
@@ -274,7 +274,7 @@ export function createNode(options: NodeOptions): EngineNode {
 
   let elsewhere = "";
 
-  /** Other nodes came with handlers that steps here may wait for; and what is registered here, others are told. */
+  /** Other nodes came with handlers that steps here may wait for. */
   function noteNewHandlers(): void {
     const now = [...core.handlersElsewhere.keys()].sort().join("\0");
     if (now !== elsewhere) seeking = true;

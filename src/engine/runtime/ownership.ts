@@ -5,6 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { type ClusterView, type NodeRow, StoreError } from "../store/contract.ts";
+import { parkedChange } from "../store/rows.ts";
 import type { Core, OwnedShard } from "./core.ts";
 import type { Turns } from "./turns.ts";
 import { emptyWork } from "./work.ts";
@@ -16,8 +17,6 @@ export interface Ownership {
   releaseAll(): Promise<void>;
   /** Whether other nodes could take shards now. */
   readonly othersLive: boolean;
-  /** The lane is gone: what was observed of shards is void. */
-  reset(): void;
 }
 
 export interface OwnershipReactions {
@@ -154,19 +153,8 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     if (stored === undefined || !stored.ready) return;
     core.log.error({ instance: instanceId }, "an instance ended two nodes while it was folded, and is parked");
     const work = emptyWork({ shard: owned.shard, instanceId });
-    work.change = {
-      shard: owned.shard,
-      id: instanceId,
-      status: stored.status,
-      ready: false,
-      currentStepId: null,
-      awaitingTaskId: null,
-      parked: JSON.stringify({
-        message: "Two nodes died while they folded it",
-        fact: "fold",
-        at: new Date(core.time.now()).toISOString(),
-      }),
-    };
+    const error = "Two nodes died while they folded it";
+    work.change = parkedChange(stored, { error, fact: "fold", at: core.time.now() });
     core.lane.submit(work);
     await core.lane.drained();
   }
@@ -228,7 +216,6 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     get othersLive() {
       return othersLive;
     },
-    reset: () => observed.clear(),
   };
 }
 

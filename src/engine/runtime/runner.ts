@@ -120,7 +120,6 @@ export function createRunner(core: Core, reactions: RunnerReactions): Runner {
   }
 
   function begin(resident: Resident, task: TaskRun): Run | undefined {
-    if (!isWanted({ resident, task })) return undefined;
     const handler = core.handlers.get(task.taskId);
     if (handler === undefined) {
       const { path, taskId } = task;

@@ -5,11 +5,12 @@
 
 import { decide } from "../machine/decide.ts";
 import type { Decision, Fact } from "../machine/facts.ts";
+import { encodeTimer, parkedChange } from "../store/rows.ts";
 import type { ErrorInfo } from "../task.ts";
 import type { Core, Delivery } from "./core.ts";
 import { encodeDecision } from "./encode.ts";
 import type { Resident } from "./resident.ts";
-import { emptyWork, type Work } from "./work.ts";
+import { emptyWork, isEmpty, type Work } from "./work.ts";
 
 /** What the turn hands on after its commit; wired by `node.ts`, so that the parts do not import each other in circles. */
 export interface Reactions {
@@ -52,14 +53,10 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
       return;
     }
     const work = emptyWork({ shard: resident.shard, instanceId: resident.id });
-    if (delivery.payload !== undefined) {
-      resident.references.set(delivery.payload.value, delivery.payload.id);
-      work.payloadsClaimed.push(`[${resident.shard},"${delivery.payload.id}"]`);
-    }
-    if (delivery.errand !== undefined) work.errands.push(delivery.errand);
     let decision: Decision;
     try {
       decision = decideNow(resident, delivery.fact);
+      if (decision.ignored === undefined) bring(work, resident, delivery);
       fill(work, resident, decision);
     } catch (error) {
       park(resident, delivery, error);
@@ -67,6 +64,15 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
     }
     if (delivery.inboxId !== undefined) work.inboxConsumed.push(`[${resident.shard},${delivery.inboxId}]`);
     send(work, resident, decision, delivery);
+  }
+
+  /** What comes with a fact that takes effect; of one that does not, a payload stays unclaimed and is removed. */
+  function bring(work: Work, resident: Resident, { payload, errand }: Delivery): void {
+    if (payload !== undefined) {
+      resident.references.set(payload.value, payload.id);
+      work.payloadsClaimed.push(`[${resident.shard},"${payload.id}"]`);
+    }
+    if (errand !== undefined) work.errands.push(errand);
   }
 
   function applyInto(work: Work, resident: Resident, fact: Fact): Decision {
@@ -78,9 +84,8 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
   function fill(work: Work, resident: Resident, decision: Decision): void {
     const epoch = core.shards.get(resident.shard)?.epoch ?? 0;
     if (decision.ignored !== undefined) {
-      for (const timer of decision.cleared) {
-        work.timersCleared.push(`[${resident.shard},${timer.dueAt},"${resident.id}",${JSON.stringify(timer.key)}]`);
-      }
+      const { shard, id: instanceId } = resident;
+      for (const timer of decision.cleared) work.timersCleared.push(encodeTimer({ shard, instanceId, ...timer }));
       return;
     }
     encodeDecision(work, resident, decision, { epoch, now: time.now() });
@@ -161,18 +166,13 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
 
   /** The machine broke on this instance. It is set aside with its error, and the rest goes on. */
   function park(resident: Resident, delivery: Delivery, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
     log.error({ err: error, instance: resident.id, fact: delivery.fact.kind }, "an instance is parked");
     const work = emptyWork({ shard: resident.shard, instanceId: resident.id });
-    work.change = {
-      shard: resident.shard,
-      id: resident.id,
-      status: resident.state.status,
-      ready: false,
-      currentStepId: null,
-      awaitingTaskId: null,
-      parked: JSON.stringify({ message, fact: delivery.fact.kind, at: new Date(time.now()).toISOString() }),
-    };
+    const { id, shard, state } = resident;
+    work.change = parkedChange(
+      { id, shard, status: state.status },
+      { error, fact: delivery.fact.kind, at: time.now() },
+    );
     if (delivery.inboxId !== undefined) work.inboxConsumed.push(`[${resident.shard},${delivery.inboxId}]`);
     work.committed = () => delivery.settled?.({ ignored: "the instance is parked", resident: undefined });
     work.dropped = () => delivery.failed?.(new LaneLost("the lane was lost"));
@@ -189,19 +189,4 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
   }
 
   return { apply, applyInto, act, forget };
-}
-
-function isEmpty(work: Work): boolean {
-  return (
-    work.start === undefined &&
-    work.change === undefined &&
-    work.steps.length === 0 &&
-    work.transitions.length === 0 &&
-    work.timersArmed.length === 0 &&
-    work.timersCleared.length === 0 &&
-    work.waitsOpened.length === 0 &&
-    work.waitsEnded.length === 0 &&
-    work.inboxConsumed.length === 0 &&
-    work.payloadsClaimed.length === 0
-  );
 }

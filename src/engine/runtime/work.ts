@@ -74,6 +74,17 @@ const lists = [
 export type ExtraKind = (typeof lists)[number];
 export const extraKinds: readonly ExtraKind[] = lists;
 
+/** Whether there is nothing to write. Nearly every work has a step, so nearly every question ends there. */
+export function isEmpty(work: Work): boolean {
+  return (
+    work.steps.length === 0 &&
+    work.change === undefined &&
+    work.start === undefined &&
+    work.transitions.length === 0 &&
+    lists.every((kind) => work[kind].length === 0)
+  );
+}
+
 /** Counts what the work weighs, for the limits of a flush and of the queue. Called once, when it is complete. */
 export function weigh(work: Work): void {
   let rows = 0;

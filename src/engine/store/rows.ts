@@ -58,6 +58,28 @@ export function encodeChange(row: ChangeRow): string {
   },${row.startedAt ?? "null"},${row.parked ?? "null"}]`;
 }
 
+/** A timer to arm or to clear: the row is the same, the list that it is put in tells. */
+export function encodeTimer(timer: { shard: number; instanceId: string; key: string; dueAt: number }): string {
+  return `[${timer.shard},${timer.dueAt},"${timer.instanceId}",${JSON.stringify(timer.key)}]`;
+}
+
+/** The change that sets an instance aside with an error: nothing runs it until an operator acts. */
+export function parkedChange(
+  instance: { shard: number; id: string; status: InstanceStatus },
+  why: { error: unknown; fact: string; at: number },
+): ChangeRow {
+  const message = why.error instanceof Error ? why.error.message : String(why.error);
+  return {
+    shard: instance.shard,
+    id: instance.id,
+    status: instance.status,
+    ready: false,
+    currentStepId: null,
+    awaitingTaskId: null,
+    parked: JSON.stringify({ message, fact: why.fact, at: new Date(why.at).toISOString() }),
+  };
+}
+
 /** What of an entry is encoded elsewhere: values over the limit are references. */
 export type EncodeValue = (value: unknown) => string;
 
