@@ -75,7 +75,8 @@ export class Crew {
     if (end === undefined) {
       this.faults.push(`${node.name} did not end within ${drainPatienceMs} ms of SIGTERM`);
       await this.kill(node);
-    } else if (end.code !== 0 && !node.killed) this.faults.push(`${node.name} ended its drain with ${end.signal ?? end.code}`);
+    } else if (end.code !== 0 && !node.killed)
+      this.faults.push(`${node.name} ended its drain with ${end.signal ?? end.code}`);
   }
 
   /** Drains all that are left, at once. */

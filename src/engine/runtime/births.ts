@@ -95,7 +95,8 @@ export function createBirths(
         if (core.shards.has(shard))
           reactions.takeInbox({ shard, id: inboxId, kind: "START", instanceId: id, fact: {} });
         else reactions.hint(shard);
-        const startedAt = new Date(Math.round(at)).toISOString();
+        // Cut to milliseconds as the key's time is, so that the same start is told the same time again.
+        const startedAt = new Date(at).toISOString();
         return { instanceId: id, definitionId: definition.definitionId, status: "CREATED", startedAt, created: true };
       }
     }
