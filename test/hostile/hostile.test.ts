@@ -15,6 +15,7 @@ let program: TestApp;
 let agent: http.Agent;
 let routes: Route[];
 let existing: string[];
+let ended: string[];
 let root: Record<string, unknown>;
 
 beforeAll(async () => {
@@ -30,8 +31,9 @@ beforeAll(async () => {
     ...steps,
   ];
   await program.call("POST", definitions, { body: { workflowId: "waits", name: "Waits", steps: waits } });
-  const ended = await program.call("POST", `${instances}?wait=PT20S`, { body: { definitionId: "double", input: 1 } });
-  existing = ["double", "waits", "victim", created.body.id, ended.body.instanceId];
+  const over = await program.call("POST", `${instances}?wait=PT20S`, { body: { definitionId: "double", input: 1 } });
+  ended = [over.body.instanceId];
+  existing = ["double", "waits", "victim", created.body.id];
   // Many, for a cancel ends one.
   for (let n = 0; n < 60; n++) {
     const asleep = await program.call("POST", instances, { body: { definitionId: "waits", input: n } });
@@ -93,7 +95,7 @@ test("the OpenAPI document names the routes that are attacked", () => {
 
 test(`${requests} hostile requests are answered below 500, every refusal by a problem document`, async () => {
   const statuses = new Map<number, number>();
-  const aim = { routes, root, definition: publishedSchema(), existing, key: testKey };
+  const aim = { routes, root, definition: publishedSchema(), existing, ended, key: testKey };
   const property = fc.asyncProperty(hostileRequest(aim), async (request) => {
     const { status, type, text } = await send(request);
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -105,7 +107,7 @@ test(`${requests} hostile requests are answered below 500, every refusal by a pr
     expect(problem.code).toMatch(/^[a-z_]+\.[a-z_]+$/);
   });
   await fc.assert(property, { numRuns: requests, endOnFailure: false });
-  // The attack reaches what lies behind the checks, not only the checks.
+  // The attack reaches what lies behind the checks, not only the checks: each of these comes a dozen times and more.
   expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 202, 400, 401, 404, 405, 409, 415]));
 }, 240_000);
 

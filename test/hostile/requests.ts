@@ -47,6 +47,8 @@ export interface Aim {
   definition: Schema;
   /** Ids and names of what exists. */
   existing: readonly string[];
+  /** Ids of instances that have ended: what would change them is a conflict. */
+  ended: readonly string[];
   key: string;
 }
 
@@ -125,9 +127,10 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
 }
 
 /** One part of a path: something that exists, something that could, something hostile, something badly escaped. */
-function segment({ existing }: Aim): fc.Arbitrary<string> {
+function segment({ existing, ended }: Aim): fc.Arbitrary<string> {
   return fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(...existing) },
+    { weight: 4, arbitrary: fc.constantFrom(...ended) },
     { weight: 2, arbitrary: fc.uuid() },
     { weight: 3, arbitrary: fc.constantFrom(...hostileTexts.filter((text) => text.length < 3_000)).map(escapePart) },
     { weight: 1, arbitrary: fc.constantFrom("%", "%zz", "%C3%28", "%00", "..", ".", "*", "~", ";a=b", "a%2Fb") },
@@ -168,7 +171,7 @@ function queryOf({ query }: Route): fc.Arbitrary<string> {
     "?constructor=1",
   );
   return fc.oneof(
-    { weight: 4, arbitrary: fc.constant("") },
+    { weight: 8, arbitrary: fc.constant("") },
     { weight: 5, arbitrary: fc.array(pair, { minLength: 1, maxLength: 4 }).map((pairs) => `?${pairs.join("&")}`) },
     { weight: 1, arbitrary: raw },
   );
@@ -225,7 +228,7 @@ function bodyOf(route: Route, { root, definition }: Aim): fc.Arbitrary<HostileBo
     route.body === undefined
       ? fc.oneof(mad, raw)
       : fc.oneof(
-          { weight: 2, arbitrary: good.map((value) => JSON.stringify(value)) },
+          { weight: 10, arbitrary: good.map((value) => JSON.stringify(value)) },
           { weight: 2, arbitrary: nearlyRight },
           { weight: 10, arbitrary: spoiled },
           { weight: 2, arbitrary: mad },
