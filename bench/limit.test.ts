@@ -22,6 +22,7 @@ async function written(work: (url: string) => Promise<void>): Promise<Record<str
     instances: await db.query(sql.readWrittenInstances),
     steps: await db.query(sql.readWrittenSteps),
     transitions: await db.query(sql.readWrittenTransitions),
+    tallies: await db.query(sql.readWrittenTallies),
   }));
 }
 
@@ -39,4 +40,5 @@ test("the limit program writes the rows that the engine writes for the same work
   expect(byLimit).toEqual(byEngine);
   expect(byLimit.steps).toHaveLength(workflows * stepIds.length);
   expect(byLimit.transitions).toHaveLength(workflows * 2);
+  expect(byLimit.tallies).toMatchObject([{ n: workflows }, { n: workflows }]);
 });

@@ -7,13 +7,12 @@
  * flush with its last ones is done, and each flush takes what has come up meanwhile, up to the engine's bounds.
  */
 import { flushByteLimit, flushRowLimit } from "../src/engine/runtime/lane.ts";
+import { bucketOf } from "../src/engine/runtime/tallies.ts";
 import { encodeChange, encodeStart, encodeStep, encodeTransition } from "../src/engine/store/rows.ts";
-import { Database } from "../src/foundation/database/index.ts";
 import { shardOf, uuidv7 } from "../src/foundation/ids.ts";
-import { silentLogger } from "../src/foundation/log.ts";
 import { floorConcurrency, type Workload, warmUp } from "./support/bench.ts";
 import { counted, perWorkflow } from "./support/cost.ts";
-import * as sql from "./support/queries.ts";
+import { openLimitLane } from "./support/lane.ts";
 import type { BenchDatabase } from "./support/server.ts";
 import { percentile } from "./support/statistics.ts";
 import { inputOf, namespace, outputOf, stepIds, threeSteps } from "./support/workload.ts";
@@ -25,6 +24,8 @@ interface RowSet {
   changes?: string;
   steps?: string;
   transitions?: string;
+  /** What is counted of it, without the number: a flush has one row for all that are equal. */
+  tally?: string;
   rows: number;
   bytes: number;
 }
@@ -39,32 +40,29 @@ export interface Limit {
   close(): Promise<void>;
 }
 
-/** Takes every shard of a migrated database that nobody else uses, on a lane of its own. */
+/** Takes every shard of a migrated database that nobody else uses. */
 export async function openLimit(database: Pick<BenchDatabase, "url">): Promise<Limit> {
-  const db = new Database({
-    url: database.url,
-    poolSize: 1,
-    applicationName: "millrace bench limit",
-    log: silentLogger,
-  });
-  const [settings] = await db.query<{ shards: number }>(sql.countShards);
-  const shards = settings!.shards;
-  const laneId = uuidv7(Date.now());
-  const nodeId = uuidv7(Date.now());
-  await db.execute(sql.openLane, [laneId, nodeId]);
-  const line = await db.connect();
-  let seq = 0;
+  const lane = await openLimitLane(database);
+  const { shards } = lane;
 
   async function flush(sets: readonly RowSet[]): Promise<void> {
     const touched = [...new Set(sets.map(({ shard }) => shard))].sort((a, b) => a - b);
-    const rows = parts.map((part) => {
+    const rows = (part: (typeof parts)[number]): string | null => {
       const texts: string[] = [];
       for (const set of sets) if (set[part] !== undefined) texts.push(set[part]);
       return texts.length === 0 ? null : `[${texts.join(",")}]`;
+    };
+    const tallies = new Map<string, number>();
+    for (const { tally } of sets) if (tally !== undefined) tallies.set(tally, (tallies.get(tally) ?? 0) + 1);
+    const counted = Array.from(tallies, ([tally, n]) => `${tally},${n}]`);
+    await lane.flush({
+      shards: touched,
+      starts: rows("starts"),
+      changes: rows("changes"),
+      steps: rows("steps"),
+      transitions: rows("transitions"),
+      extras: counted.length === 0 ? null : `{"tallies":[${counted.join(",")}]}`,
     });
-    const values = [laneId, ++seq, nodeId, `{${touched.join(",")}}`, ...rows];
-    const [answer] = await line.query<{ outcome: string }>(sql.flush, values);
-    if (answer?.outcome !== "done") throw new Error(`the store answered "${answer?.outcome}" to flush ${seq}`);
   }
 
   return {
@@ -85,10 +83,7 @@ export async function openLimit(database: Pick<BenchDatabase, "url">): Promise<L
       }
       return tookMs;
     },
-    async close() {
-      await line.close();
-      await db.close();
-    },
+    close: () => lane.close(),
   };
 }
 
@@ -202,14 +197,17 @@ function prepare(order: number, shards: number): RowSet[] {
   const began = encodeTransition(owner, { from: null, to: "RUNNING", event: "workflow_started" });
   const ended = encodeTransition(owner, { from: "RUNNING", to: "COMPLETED", event: "workflow_completed" });
   return [
-    weighed({ shard, starts: start, transitions: began }),
+    weighed({ shard, starts: start, transitions: began, tally: startTally }),
     weighed({ shard, steps: step(0) }),
     weighed({ shard, steps: step(1) }),
-    weighed({ shard, steps: step(last), changes: end, transitions: ended }),
+    weighed({ shard, steps: step(last), changes: end, transitions: ended, tally: endTally }),
   ];
 }
 
 const definitionId = uuidv7(Date.now());
+const startTally = `["${definitionId}","started",null,null,null`;
+/** All of them took equally long. */
+const endTally = `["${definitionId}","completed",null,null,${bucketOf(100)}`;
 
 function weighed(set: Omit<RowSet, "rows" | "bytes">): RowSet {
   let rows = 0;

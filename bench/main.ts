@@ -5,7 +5,9 @@
  * rounds. Progress goes to standard error, results to standard output and, after a full run, to `results/`.
  */
 import { Command } from "commander";
+import { bulk } from "./bulk.ts";
 import { limit } from "./limit.ts";
+import { map } from "./map.ts";
 import { spike } from "./spike.ts";
 import { type Bench, fullSizes, quickSizes, type Workload } from "./support/bench.ts";
 import { isMet, type Line, toJsonLine, toTable } from "./support/lines.ts";
@@ -14,9 +16,11 @@ import { createSamples } from "./support/samples.ts";
 import { startServer } from "./support/server.ts";
 import { w1 } from "./w1.ts";
 import { w2 } from "./w2.ts";
+import { w3 } from "./w3.ts";
+import { w4 } from "./w4.ts";
 import { w6 } from "./w6.ts";
 
-const workloads: readonly Workload[] = [spike, limit, w1, w2, w6];
+const workloads: readonly Workload[] = [spike, limit, w1, w2, w3, w4, w6, map, bulk];
 
 interface Options {
   json: boolean;

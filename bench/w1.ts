@@ -18,8 +18,8 @@ export async function runAtOnce(
 ): Promise<{ seconds: number; cost: ReturnType<typeof perWorkflow> }> {
   const { database, node, count } = what;
   collectGarbage();
-  const { result: seconds, cost } = await counted({ server, database }, () => node.runAll(count));
-  return { seconds, cost: perWorkflow(cost, count) };
+  const { result, cost } = await counted({ server, database }, () => node.runAll(count));
+  return { seconds: result.ended, cost: perWorkflow(cost, count) };
 }
 
 const sizeName = (count: number) => `w1.workflows_per_s_${count}`;

@@ -128,28 +128,44 @@ async function findLost({ callers, db }: Stage): Promise<void> {
   );
 }
 
-/** Waits until every instance is final. What the engine has parked is cancelled, as an operator would. */
+/**
+ * Waits until every instance is final and what they told each other is taken in. What the engine has parked is cancelled
+ * and what is still paused is resumed, as an operator would.
+ */
 async function settle(stage: Stage, { settleMs, say }: ChaosOptions): Promise<number> {
   const beganMs = performance.now();
+  let saidMs = 0;
   for (;;) {
     const unfinished = await readUnfinished(stage);
     const tookMs = performance.now() - beganMs;
-    if (unfinished?.length === 0) return tookMs;
+    const left = unfinished?.length === 0 ? await readLeft(stage) : undefined;
+    if (left === 0) return tookMs;
     if (tookMs > settleMs) {
-      say(`${unfinished?.length} instances have not ended: ${JSON.stringify(unfinished?.slice(0, 20))}`);
+      say(
+        `${unfinished?.length} instances have not ended: ${JSON.stringify(unfinished?.slice(0, 20))}; ${left} rows left`,
+      );
       return tookMs;
     }
-    for (const { id, parked } of unfinished ?? []) {
-      if (!parked || stage.parked.has(id)) continue;
-      stage.parked.add(id);
-      const node = await stage.crew.anyone();
-      await node.ask({
-        ask: "cancel",
-        request: { namespace: "default", instanceId: id, reason: "parked", requestedBy: "operator" },
-      });
+    if (tookMs > saidMs + 5_000) {
+      saidMs = tookMs;
+      say(
+        `${unfinished?.length} have not ended, such as ${JSON.stringify(unfinished?.slice(0, 3))}; ${left} rows are left`,
+      );
+    }
+    for (const { id: instanceId, parked, status } of unfinished ?? []) {
+      const request = { namespace: "default", instanceId, requestedBy: "operator" };
+      if (status === "PAUSED") await (await stage.crew.anyone()).ask({ ask: "resume", request });
+      if (!parked || stage.parked.has(instanceId)) continue;
+      stage.parked.add(instanceId);
+      await (await stage.crew.anyone()).ask({ ask: "cancel", request: { ...request, reason: "parked" } });
     }
     await sleep(100);
   }
+}
+
+async function readLeft({ db }: Stage): Promise<number | undefined> {
+  const rows = await db.query<{ left: number }>(queries.readLeft).catch(() => undefined);
+  return rows?.[0]?.left;
 }
 
 function judge({ crew, callers, blows }: Stage, rows: Rows): Map<string, string[]> {

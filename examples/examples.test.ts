@@ -23,8 +23,10 @@ afterAll(async () => {
   await database.drop();
 });
 
+/** The instance of this order or delivery; its children have the same correlation. */
 async function instanceOf(correlationId: string): Promise<InstanceView> {
-  const [found, second] = await millrace.list({ correlationId });
+  const all = await millrace.list({ correlationId });
+  const [found, second] = all.filter(({ parentInstanceId }) => parentInstanceId === undefined);
   expect(second).toBeUndefined();
   return (await millrace.get(found!.id))!;
 }
@@ -51,6 +53,20 @@ describe("order fulfilment", () => {
     expect((await instanceOf("order-1010")).compensationState).toMatchObject({ completed: ["release-stock"] });
   });
 
+  test("ships by a child, whose failure is the order's", async () => {
+    for (const { order, ending } of orders) {
+      const parent = await instanceOf(order.orderId);
+      const children = await millrace.list({ parentInstanceId: parent.id });
+      const ships = ending.outcome === "shipped" || ending.outcome === "NO_ROUTE";
+      expect(children.map(({ workflowId, status }) => [workflowId, status])).toEqual(
+        ships ? [["shipping", ending.status]] : [],
+      );
+      if (ending.outcome === "NO_ROUTE") {
+        expect(parent.error).toMatchObject({ code: "NO_ROUTE", details: { instanceId: children[0]!.id } });
+      }
+    }
+  });
+
   test("leaves books that add up: what is gone from the shelf was shipped and paid for", () => {
     const shipped = orders.filter(({ ending }) => ending.outcome === "shipped").map(({ order }) => order);
     for (const [sku, { onHand }] of Object.entries(openingStock)) {
@@ -75,6 +91,11 @@ describe("GitHub triage", () => {
       const { status, output } = await instanceOf(name);
       expect(status, name).toBe("COMPLETED");
       const { queue, urgency, summary } = output as Record<string, string>;
+      const { labels, commits } = output as { labels: { name: string }[]; commits: { id: string }[] };
+      const subject = (payload.issue ?? payload.pull_request) as { labels?: { name: string }[] } | undefined;
+      expect(labels.map((label) => label.name)).toEqual((subject?.labels ?? []).map((label) => label.name));
+      const pushed = kind === "push" ? (payload.commits as { id: string }[]) : [];
+      expect(commits.map(({ id }) => id)).toEqual(pushed.map(({ id }) => id));
       const sender = (payload.sender as { login: string } | undefined)?.login ?? "GitHub";
       expect(summary).toMatch(new RegExp(`^${sender.replace(/[[\]]/g, "\\$&")}: ${kind}\\b.*: .+$`));
       expect(["high", "normal", "low", "none"]).toContain(urgency);

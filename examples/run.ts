@@ -37,7 +37,8 @@ export interface ExamplesOptions {
 const inFlight = 64;
 const longestMs = 60_000;
 
-const definitionFiles = ["github_triage/github_triage.yaml", "orders/order_fulfilment.yaml"];
+/** A workflow that others start comes before them. */
+const definitionFiles = ["github_triage/github_triage.yaml", "orders/shipping.yaml", "orders/order_fulfilment.yaml"];
 
 export async function readExampleDefinitions(): Promise<Record<string, unknown>[]> {
   return await Promise.all(

@@ -18,6 +18,10 @@ import { createBuiltinTasks, createTaskRegistry, type TaskHandler } from "./task
 import {
   addDefinitionRoutes,
   addInstanceRoutes,
+  addTemplateRoutes,
+  type BulkWorker,
+  checkInput,
+  createBulkWorker,
   createDefinitionCache,
   type Definitions,
   type Instances,
@@ -37,6 +41,7 @@ export interface App {
   readonly engine: Engine;
   readonly definitions: Definitions;
   readonly instances: Instances;
+  readonly bulkWorker: BulkWorker;
   /** Undefined when the node has not the role `api`. */
   readonly url: string | undefined;
   readonly adminKey: AdminKey;
@@ -69,19 +74,20 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
     const cache = createDefinitionCache(db);
 
     // Data plane: what runs.
-    const { roles, leaseMs, drainMs, retentionMs } = settings;
+    const { roles, leaseMs, drainMs, retentionMs, archiveDir } = settings;
     const engine = createEngine({
       database: db,
       log,
       handlers,
-      definitions: cache,
+      definitions: { ...cache, checkInput: (definitionId, input) => checkInput(cache, definitionId, input) },
       version,
       roles: [...roles],
       leaseMs,
       drainMs,
       retentionMs,
+      archiveDir,
     });
-    const instances: Instances = { engine, load: cache.load };
+    const instances: Instances = { db, engine, log, load: cache.load };
     const definitions: Definitions = {
       db,
       async isUsed(_tx, definitionId) {
@@ -94,19 +100,24 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
     const nodeCleanup = createNodeCleanup({ db, log });
     nodeCleanup.start();
     ending.add("node cleanup", () => nodeCleanup.stop());
+    const bulkWorker = createBulkWorker(instances, { keepMs: retentionMs });
+    bulkWorker.start();
+    ending.add("bulk operations", () => bulkWorker.stop());
 
     // Faces.
     let url: string | undefined;
     if (roles.includes("api")) {
       const http = createHttp({ db, log, checkAnswers });
       addDefinitionRoutes(http, definitions);
-      addInstanceRoutes(http, instances);
+      addTemplateRoutes(http, definitions);
+      addInstanceRoutes(http, instances, bulkWorker.wake);
       addClusterRoutes(http, { db });
       ending.add("HTTP", () => http.close({ deadlineMs: drainMs }));
       url = await http.listen({ host: settings.host, port: settings.port });
       http.setHealth("ok");
     }
-    return { db, engine, definitions, instances, url, adminKey, embedded, serverVersion, stop: () => ending.run() };
+    const parts = { db, engine, definitions, instances, bulkWorker };
+    return { ...parts, url, adminKey, embedded, serverVersion, stop: () => ending.run() };
   } catch (error) {
     await ending.run();
     throw error;

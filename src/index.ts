@@ -5,16 +5,25 @@ export type {
   InstanceStatus,
   InstanceSummary,
   InstanceView,
+  LifeAnswer,
+  LogItem,
+  LogLevel,
+  MigrateAnswer,
+  MigrationProblem,
   StartAnswer,
   StepView,
+  WhyItem,
+  WhyRule,
 } from "./engine/index.ts";
 export { AppError, type ErrorKind, type InputError } from "./foundation/errors.ts";
 export {
   createMillrace,
   type EmbeddedMillrace,
   type InstanceQuery,
+  type LogQuery,
   type Millrace,
   type MillraceOptions,
+  type RestartInstance,
   type Signal,
   type StartInstance,
 } from "./millrace.ts";

@@ -95,6 +95,68 @@ describe("an embedded Millrace", () => {
     expect(cancelled).toMatchObject({ status: "CANCELLED", cancelation: { reason: "no longer needed" } });
   });
 
+  test("pauses, resumes, skips, explains, changes priorities and restarts", async () => {
+    const millrace = await started();
+    const { instanceId } = await millrace.startInstance({ definitionId: "approval" });
+    const statusOf = async () => (await millrace.get(instanceId))?.status;
+    await expect.poll(statusOf).toBe("WAITING_FOR_EVENT");
+    expect(await millrace.why(instanceId)).toMatchObject([{ stepId: "ask", rule: "EVENT" }]);
+    await millrace.setPriority(instanceId, 8);
+    await expect.poll(async () => (await millrace.get(instanceId))?.priority).toBe(8);
+    await millrace.pause(instanceId);
+    await expect.poll(statusOf).toBe("PAUSED");
+    await millrace.resume(instanceId);
+    await millrace.signal(instanceId, { type: "decision", payload: { by: "Grace" } });
+    expect(await millrace.waitForEnd(instanceId, { timeoutMs: 20_000 })).toMatchObject({ output: "Hello Grace" });
+    expect(await millrace.why(instanceId)).toEqual([]);
+    expect(await millrace.why("not-an-id")).toBeUndefined();
+
+    const outputs = { ask: { by: "Barbara" } };
+    const again = await millrace.restart(instanceId, { fromStepId: "tell", outputs });
+    const ended = await millrace.waitForEnd(again.instanceId, { timeoutMs: 20_000 });
+    expect(ended).toMatchObject({ output: "Hello Barbara", originInstanceId: instanceId, originStepId: "tell" });
+    const skipped = await millrace.startInstance({ definitionId: "approval" });
+    await millrace.skip(skipped.instanceId, "ask");
+    expect(await millrace.waitForEnd(skipped.instanceId, { timeoutMs: 20_000 })).toMatchObject({
+      state: { steps: { ask: { status: "SKIPPED" } } },
+    });
+    await expect(millrace.setPriority(instanceId, 11)).rejects.toMatchObject({ errors: [{ pointer: "/priority" }] });
+  });
+
+  test("lets a failed instance go on, and another one with a new version", async () => {
+    let ready = false;
+    const moody: TaskHandler = (input: { name: string }, { log }) => {
+      log.info(`Greeting ${input.name}`);
+      if (!ready) throw new TaskError({ code: "NOT_TODAY", category: "BUSINESS", message: "Not today" });
+      return `Hello ${input.name}`;
+    };
+    const millrace = await started({ tasks: { greet: moody } });
+    const { instanceId } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
+    expect(await millrace.waitForEnd(instanceId, { timeoutMs: 20_000 })).toMatchObject({ status: "FAILED" });
+    ready = true;
+    await millrace.retry(instanceId);
+    await expect.poll(async () => (await millrace.get(instanceId))?.output, { timeout: 10_000 }).toBe("Hello Ada");
+    await expect.poll(async () => (await millrace.logs(instanceId, { search: "greeting ada" })).length).toBe(2);
+    await expect(millrace.logs("not-an-id")).rejects.toMatchObject({ code: "engine.instance_not_found" });
+
+    const asked = await millrace.startInstance({ definitionId: "approval", version: "1.0.0" });
+    const [ask, tell] = approval.steps;
+    const next = { ...approval, version: "1.1.0", steps: [ask, { ...tell, input: { name: "the new version" } }] };
+    await millrace.define(next);
+    await expect.poll(async () => (await millrace.get(asked.instanceId))?.status).toBe("WAITING_FOR_EVENT");
+    const migration = { version: "1.1.0" };
+    const dry = await millrace.migrate(asked.instanceId, { ...migration, dryRun: true });
+    expect(dry).toMatchObject({ problems: [] });
+    await millrace.migrate(asked.instanceId, migration);
+    await millrace.signal(asked.instanceId, { type: "decision", payload: {} });
+    expect(await millrace.waitForEnd(asked.instanceId, { timeoutMs: 20_000 })).toMatchObject({
+      output: "Hello the new version",
+    });
+    await expect(millrace.migrate(asked.instanceId, { version: "9.9.9" })).rejects.toMatchObject({
+      code: "workflows.definition_not_found",
+    });
+  });
+
   test("an instance that the engine set aside can be cancelled, and leaves no wait open", async () => {
     const millrace = await started();
     const { instanceId } = await millrace.startInstance({ definitionId: "approval", input: {} });

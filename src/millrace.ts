@@ -9,11 +9,33 @@
  * ```
  */
 import { type App, startApp } from "./app.ts";
-import type { CancelAnswer, InstanceFilter, InstanceSummary, InstanceView, Json, StartAnswer } from "./engine/index.ts";
+import type {
+  CancelAnswer,
+  InstanceFilter,
+  InstanceSummary,
+  InstanceView,
+  Json,
+  LifeAnswer,
+  LogFilter,
+  LogItem,
+  MigrateAnswer,
+  StartAnswer,
+  WhyItem,
+} from "./engine/index.ts";
+import { isUuid } from "./foundation/ids.ts";
 import { createLogger, type Logger } from "./foundation/log.ts";
 import { readSettings, type Settings } from "./foundation/settings.ts";
 import type { TaskHandler } from "./tasks/index.ts";
-import { createDefinition, type DefinitionView, getInstance, instanceIdOf, startInstance } from "./workflows/index.ts";
+import {
+  checkedPriority,
+  createDefinition,
+  type DefinitionView,
+  getInstance,
+  instanceIdOf,
+  migrateInstance,
+  restartInstance,
+  startInstance,
+} from "./workflows/index.ts";
 
 export interface MillraceOptions {
   /** Default: `DATABASE_URL`, else an embedded PostgreSQL in `dataDir`. */
@@ -48,6 +70,21 @@ export interface StartInstance {
   idempotencyKey?: string;
   /** LOW 1, MEDIUM 5 (default), HIGH 8, CRITICAL 10. */
   priority?: number;
+  /** Values that variables of the definition begin with, in the place of their defaults. */
+  variables?: Readonly<Record<string, unknown>>;
+}
+
+export interface RestartInstance {
+  /** A step of the workflow itself; what came before it is carried over and does not run again. */
+  fromStepId: string;
+  /** Absent: the input of the origin. */
+  input?: unknown;
+  /** By stepId: what steps that are carried over gave, in the place of what they did give. */
+  outputs?: Readonly<Record<string, unknown>>;
+  /** Of the same workflow. Absent: that of the origin. */
+  version?: string;
+  /** The same key again is the same restart. */
+  idempotencyKey?: string;
 }
 
 export interface Signal {
@@ -58,6 +95,7 @@ export interface Signal {
 }
 
 export type InstanceQuery = Partial<Omit<InstanceFilter, "namespace">>;
+export type LogQuery = Partial<Omit<LogFilter, "namespace" | "instanceId">>;
 
 /** What programs do with workflows. Refusals are `AppError`s with the codes of `docs/errors.md`. */
 export interface Millrace {
@@ -66,6 +104,23 @@ export interface Millrace {
   startInstance(what: StartInstance): Promise<StartAnswer>;
   signal(instanceId: string, signal: Signal): Promise<{ signalId: string }>;
   cancel(instanceId: string, what: { reason: string; compensate?: boolean }): Promise<CancelAnswer>;
+  /** Nothing new begins; what runs ends, and timers that come due are held. */
+  pause(instanceId: string): Promise<LifeAnswer>;
+  resume(instanceId: string): Promise<LifeAnswer>;
+  /** A failed instance goes on: what failed, and what was cancelled with it, begins again. */
+  retry(instanceId: string): Promise<LifeAnswer>;
+  /** A step under way, or one that has not begun, is passed over. */
+  skip(instanceId: string, stepId: string): Promise<LifeAnswer>;
+  /** 1 to 10. */
+  setPriority(instanceId: string, priority: number): Promise<LifeAnswer>;
+  /** A new instance that begins with a step of another one, and names it as its origin. */
+  restart(instanceId: string, what: RestartInstance): Promise<StartAnswer>;
+  /** Lets it go on with another version of its workflow. With `dryRun`, `problems` says whether it could. */
+  migrate(instanceId: string, what: { version: string; dryRun?: boolean }): Promise<MigrateAnswer>;
+  /** Why something of it is not running; empty when it has ended, undefined when there is none. */
+  why(instanceId: string): Promise<WhyItem[] | undefined>;
+  /** The lines of its log, oldest first; `after` is the id of the last one of the page before. */
+  logs(instanceId: string, query?: LogQuery): Promise<LogItem[]>;
   /** Undefined when there is none. */
   get(instanceId: string): Promise<InstanceView | undefined>;
   /** Newest first; `after` is the id of the last item of the page before. */
@@ -125,6 +180,7 @@ export function faceOf(
   { namespace = "default", actor = "program" }: { namespace?: string; actor?: string } = {},
 ): Millrace {
   const named = (instanceId: string) => ({ namespace, instanceId: instanceIdOf(instanceId) });
+  const life = (instanceId: string) => ({ ...named(instanceId), requestedBy: actor });
   return {
     async define(document) {
       const { db, isUsed } = app().definitions;
@@ -133,14 +189,45 @@ export function faceOf(
       );
       return definition;
     },
-    async startInstance({ input = {}, ...request }) {
-      return await startInstance(app().instances, { ...request, input: asJson(input), namespace, startedBy: actor });
+    async startInstance({ input = {}, variables, ...request }) {
+      return await startInstance(app().instances, {
+        ...request,
+        input: asJson(input),
+        ...(variables !== undefined && { variables: asMembers(variables) }),
+        namespace,
+        startedBy: actor,
+      });
     },
     async signal(instanceId, { payload = null, ...signal }) {
       return await app().engine.signal({ ...named(instanceId), ...signal, payload: asJson(payload) });
     },
     async cancel(instanceId, what) {
-      return await app().engine.cancel({ ...named(instanceId), ...what, requestedBy: actor });
+      return await app().engine.cancel({ ...what, ...life(instanceId) });
+    },
+    pause: async (instanceId) => await app().engine.pause(life(instanceId)),
+    resume: async (instanceId) => await app().engine.resume(life(instanceId)),
+    retry: async (instanceId) => await app().engine.retry(life(instanceId)),
+    skip: async (instanceId, stepId) => await app().engine.skip({ ...life(instanceId), stepId }),
+    async setPriority(instanceId, priority) {
+      return await app().engine.setPriority({ ...life(instanceId), priority: checkedPriority(priority) });
+    },
+    async restart(instanceId, { fromStepId, version, input, outputs, idempotencyKey }) {
+      return await restartInstance(app().instances, {
+        ...life(instanceId),
+        fromStepId,
+        version,
+        ...(idempotencyKey !== undefined && { idempotencyKey }),
+        ...(input !== undefined && { input: asJson(input) }),
+        ...(outputs !== undefined && { outputs: asMembers(outputs) }),
+      });
+    },
+    migrate: async (instanceId, what) => await migrateInstance(app().instances, { ...what, ...life(instanceId) }),
+    async why(instanceId) {
+      return isUuid(instanceId) ? await app().engine.why(named(instanceId)) : undefined;
+    },
+    async logs(instanceId, { limit = 100, ...query } = {}) {
+      await getInstance(app().instances, named(instanceId));
+      return await app().engine.logs({ ...query, limit, ...named(instanceId) });
     },
     get: async (instanceId) => await app().engine.getInstance({ namespace, instanceId }),
     list: async ({ limit = 50, ...filter } = {}) => await app().engine.listInstances({ ...filter, limit, namespace }),
@@ -149,6 +236,10 @@ export function faceOf(
       return await app().engine.waitForEnd({ ...named(instanceId), ...options });
     },
   };
+}
+
+function asMembers(values: Readonly<Record<string, unknown>>): Record<string, Json> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asJson(value)]));
 }
 
 /** What JSON keeps of a value; a program may hand over dates and undefined members. */

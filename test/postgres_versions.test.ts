@@ -5,6 +5,7 @@
  * platform; where one is not installed, its test shows as skipped.
  */
 import { describe, expect, test } from "vitest";
+import { removeOld } from "../src/engine/runtime/retention.ts";
 import {
   checkServer,
   Database,
@@ -16,6 +17,15 @@ import {
 import { silentLogger } from "../src/foundation/log.ts";
 import { binariesRoot, startEmbeddedPostgres } from "../src/foundation/postgres/index.ts";
 import { createMillrace, TaskError } from "../src/index.ts";
+import {
+  countOf,
+  dayMs,
+  inOldWeek,
+  insertHistory,
+  insertInstances,
+  makeOldWeeks,
+  retentionMs,
+} from "./support/old_rows.ts";
 import { readSchemaSnapshot } from "./support/schema_snapshot.ts";
 import { makeTemporaryDirectory } from "./support/temporary.ts";
 
@@ -54,6 +64,7 @@ describe.each(versions)("PostgreSQL $major", ({ major, packageName }) => {
         expect(await readSchemaSnapshot(db)).toBe(full);
         expect((await migrationStatus(db)).every(({ state }) => state === "applied")).toBe(true);
         await runWorkflows(postgres.url);
+        await retireOldWeek(db);
       } finally {
         await db.close();
         await postgres.stop();
@@ -62,6 +73,29 @@ describe.each(versions)("PostgreSQL $major", ({ major, packageName }) => {
     },
   );
 });
+
+/** Of an old week those stay whose own retention is longer, with their history; the rest goes, and so do young ones of a shorter. */
+async function retireOldWeek(db: Database): Promise<void> {
+  const atMs = inOldWeek();
+  await makeOldWeeks(db, { daysAgo: Math.ceil((Date.now() - atMs) / dayMs) });
+  const old = { count: 20, status: "COMPLETED", atMs, endedMs: atMs + 1_000 };
+  const gone = await insertInstances(db, old);
+  const kept = await insertInstances(db, { ...old, count: 3, keptMs: 365 * dayMs });
+  for (const some of [gone, kept]) await insertHistory(db, some, { atMs, seq: 1 });
+  const hourAgo = Date.now() - 3_600_000;
+  const brief = await insertInstances(db, { ...old, atMs: hourAgo, endedMs: hourAgo, keptMs: 1_000 });
+  const limits = { fewExpired: 10 };
+  await removeOld({ db, log: silentLogger, retentionMs, signal: new AbortController().signal, limits });
+  for (const [table, column] of [
+    ["workflow_instances", "id"],
+    ["workflow_instance_steps", "instance_id"],
+    ["audit.fsm_transitions", "entity_id"],
+    ["execution_logs", "instance_id"],
+  ] as const) {
+    expect(await countOf(db, table, [...gone, ...brief], column), table).toBe(0);
+    expect(await countOf(db, table, kept, column), table).toBe(3);
+  }
+}
 
 /** Starts with and without keys, tasks, delays, waits, signals and a compensation: each flush function's every part. */
 async function runWorkflows(databaseUrl: string): Promise<void> {

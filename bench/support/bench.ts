@@ -10,6 +10,14 @@ export interface Sizes {
   /** Workflows started at once, each size a measurement of its own. */
   atOnce: readonly number[];
   oneAtATime: number;
+  /** Workflows that fan out, one after the other. */
+  fans: number;
+  /** Items of a MAP. */
+  items: number;
+  /** Instances that sleep for an event, and signals for them. */
+  waits: number;
+  /** Workflows started in bulk. */
+  bulk: number;
   asleep: number;
   /** Workflows started at once beside the sleepers. */
   besideSleepers: number;
@@ -22,6 +30,10 @@ export const fullSizes: Sizes = {
   floor: 20_000,
   atOnce: [2_000, 20_000],
   oneAtATime: 300,
+  fans: 50,
+  items: 10_000,
+  waits: 500,
+  bulk: 100_000,
   asleep: 1_000_000,
   besideSleepers: 5_000,
   idleMs: 20_000,
@@ -34,6 +46,10 @@ export const quickSizes: Sizes = {
   floor: 5_000,
   atOnce: [2_000],
   oneAtATime: 100,
+  fans: 15,
+  items: 4_000,
+  waits: 200,
+  bulk: 10_000,
   asleep: 50_000,
   besideSleepers: 2_000,
   idleMs: 5_000,

@@ -84,7 +84,7 @@ export const countShards = statement("bench.count_shards", "select shards::int f
 
 export const flush = statement(
   "bench.flush",
-  `select outcome from workflow_orchestrator_service.flush_v1($1, $2, $3, $4, null, $5, $6, $7, $8, null)`,
+  `select outcome from workflow_orchestrator_service.flush_v2($1, $2, $3, $4, null, $5, $6, $7, $8, $9)`,
 );
 
 /** Whether instances sleep: their rows say that nothing is to be done. */
@@ -180,4 +180,14 @@ export const readWrittenTransitions = statement(
   "bench.read_written_transitions",
   `select to_jsonb(t) - '{id,shard,entity_id,created_at}'::text[] as row
    from audit.fsm_transitions t where t.entity_type = 'workflow' order by t.transition_event, t.id`,
+);
+/** Housekeeping may have moved some of them into the sums. */
+export const readWrittenTallies = statement(
+  "bench.read_written_tallies",
+  `select t.kind, t.step_id, t.code, sum(t.n)::int as n
+   from (select kind, coalesce(step_id, '') as step_id, coalesce(code, '') as code, n
+     from workflow_orchestrator_service.definition_tallies
+     union all
+     select kind, step_id, code, n from workflow_orchestrator_service.definition_statistics) t
+   group by t.kind, t.step_id, t.code order by t.kind`,
 );

@@ -1,5 +1,5 @@
-/** The workflows of the workloads: three TASK steps whose handlers take no time, and two that sleep. */
-import type { Definition, TaskHandler } from "../../src/engine/index.ts";
+/** The workflows of the workloads: three TASK steps whose handlers take no time, some that fan out, and two that sleep. */
+import type { Definition, Json, TaskHandler } from "../../src/engine/index.ts";
 
 /** Where all instances live. */
 export const namespace = "default";
@@ -45,9 +45,105 @@ export const waiter: Definition = {
   ],
 };
 
-export const definitions: readonly Definition[] = [threeSteps, sleeper, waiter];
+/** What one branch, item or child of the workflows that fan out does. */
+export const partTask = "bench.part";
+
+/** One TASK step: what `family` has a hundred of. */
+export const child: Definition = {
+  workflowId: "bench-child",
+  name: "Child",
+  version: "1.0.0",
+  steps: [{ stepId: "work", type: "TASK", taskId: partTask }],
+};
+
+/** A child workflow for each item, all at once, and the join. */
+export const family: Definition = {
+  workflowId: "bench-family",
+  name: "Family",
+  version: "1.0.0",
+  steps: [
+    {
+      stepId: "each",
+      type: "MAP",
+      items: "input.items",
+      maxConcurrency: 1_000,
+      steps: [{ stepId: "child", type: "WORKFLOW", workflowId: child.workflowId, input: "item" }],
+    },
+  ],
+};
+
+export const branchCount = 100;
+
+/** As many branches of one TASK step each, and the join. */
+export const branches: Definition = {
+  workflowId: "bench-branches",
+  name: "Branches",
+  version: "1.0.0",
+  steps: [
+    {
+      stepId: "fan",
+      type: "PARALLEL",
+      branches: Array.from({ length: branchCount }, (_, branch) => ({
+        branchId: `b${branch}`,
+        steps: [{ stepId: `work-${branch}`, type: "TASK" as const, taskId: partTask, input: `input.items[${branch}]` }],
+      })),
+    },
+  ],
+};
+
+/** Sleeps for an event, and then does something. */
+export const approval: Definition = {
+  workflowId: "bench-approval",
+  name: "Approval",
+  version: "1.0.0",
+  steps: [
+    {
+      stepId: "wait",
+      type: "EVENT_WAIT",
+      eventPattern: "payment.received",
+      eventCondition: "event.payload.order == input.order",
+      eventTimeout: { duration: "P30D" },
+      transitions: { default: "work" },
+    },
+    { stepId: "work", type: "TASK", taskId: partTask },
+  ],
+};
+
+export const mapConcurrency = 100;
+
+/** A TASK step for each item, so many at a time. */
+export const list: Definition = {
+  workflowId: "bench-list",
+  name: "List",
+  version: "1.0.0",
+  steps: [
+    {
+      stepId: "each",
+      type: "MAP",
+      items: "input.items",
+      maxConcurrency: mapConcurrency,
+      steps: [{ stepId: "work", type: "TASK", taskId: partTask, input: "item" }],
+    },
+  ],
+};
+
+export const itemsOf = (count: number): { items: Json[] } => {
+  return { items: Array.from({ length: count }, (_, order) => inputOf(order)) };
+};
+
+export const definitions: readonly Definition[] = [
+  threeSteps,
+  sleeper,
+  waiter,
+  child,
+  family,
+  branches,
+  list,
+  approval,
+];
 
 export const inputOf = (order: number) => ({ order, amount: 12.5 });
+export const partOutputOf = (input: unknown) => ({ ok: true, order: (input as { order: number }).order });
 export const outputOf = (step: number, order: number) => ({ ok: true, step, order });
 
 /** The handlers by task id. `ended` hears of every run of the last one. */
@@ -58,5 +154,5 @@ export function handlers(ended: () => void): Record<string, TaskHandler> {
       return outputOf(step, (input as { order: number }).order);
     };
   };
-  return Object.fromEntries(stepIds.map((_, step) => [taskIdOf(step), of(step)]));
+  return { ...Object.fromEntries(stepIds.map((_, step) => [taskIdOf(step), of(step)])), [partTask]: partOutputOf };
 }

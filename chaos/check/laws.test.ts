@@ -46,6 +46,11 @@ function soundRun(): Run {
     priority: 5,
     correlationId: "start 0",
     startedBy: null,
+    parentId: null,
+    parentPath: null,
+    variables: null,
+    originId: null,
+    originStepId: null,
     version: 2,
     input: { n: 7, ms: 0 },
     state: null,
@@ -83,12 +88,20 @@ function soundRun(): Run {
     ],
     timers: [],
     inbox: [],
+    permits: [],
     looseReferences: [],
     setAside: new Set(),
   };
   const drawn = { input: { n: 7, ms: 0 }, followUps: [], ends: ["COMPLETED" as const], outputs: [{ value: 10 }] };
   const planned = { atMs: 0, name: "start 0", workflowId: "three", drawn };
-  const started: Started = { name: "start 0", planned, instanceIds: new Set([id]), unknown: false, cancelled: false };
+  const started: Started = {
+    name: "start 0",
+    planned,
+    instanceIds: new Set([id]),
+    unknown: false,
+    cancelled: false,
+    restarts: new Set(),
+  };
   const diaries = steps.map(
     ({ path, startedAt }): DiaryLine => ({
       kind: "begin",
@@ -178,6 +191,13 @@ const cases: [string, string, (parts: Parts) => void][] = [
     },
   ],
   [
+    "a new visit of a step of an instance that nobody tried again",
+    "no path begins that was not decided to begin",
+    ({ step }) => {
+      step(1).path = "b#2";
+    },
+  ],
+  [
     "a journal whose fold is not the row's state",
     "the fold of the whole journal is what the instance's row says",
     ({ instance, step }) => {
@@ -217,6 +237,34 @@ const cases: [string, string, (parts: Parts) => void][] = [
     "every accepted start is one instance, and a start that was sent once is at most one",
     ({ rows }) => {
       rows.instances.clear();
+    },
+  ],
+  [
+    "a restart that was answered and is not there",
+    "every accepted start is one instance, and a start that was sent once is at most one",
+    ({ started }) => {
+      started[0]!.restarts.add("01a1fd96-0000-7000-8000-000000000009");
+    },
+  ],
+  [
+    "a child whose parent never began it",
+    "the checker finds nothing in the rows",
+    ({ instance }) => {
+      instance.parentId = "01a1fd96-0000-7000-8000-000000000009";
+    },
+  ],
+  [
+    "a permit that is left",
+    "the checker finds nothing in the rows",
+    ({ rows }) => {
+      rows.permits.push({ instanceId: id, state: "held" });
+    },
+  ],
+  [
+    "an end that was not counted",
+    "the checker finds nothing in the rows",
+    ({ rows }) => {
+      rows.tallies = [{ kind: "started", n: 1 }];
     },
   ],
   [

@@ -2,10 +2,10 @@
 
 import { checkRows } from "../../src/engine/checker.ts";
 import { thaw } from "../../src/engine/fold.ts";
-import { compile } from "../../src/engine/machine/program.ts";
-import { isFinal } from "../../src/engine/machine/state.ts";
+import { compensationScope, frameOf, isFinal, type JournalEntry, visitOf } from "../../src/engine/machine/state.ts";
 import { essence } from "../../src/engine/simulation/law.ts";
-import { shapesByName } from "../shapes/index.ts";
+import { versionsByName } from "../shapes/index.ts";
+import { joinOf, limitsOf, programOf } from "./programs.ts";
 import type { InstanceRow, Rows, StepRow } from "./rows.ts";
 
 export interface Law {
@@ -19,10 +19,10 @@ const toleranceMs = 5;
 
 export const rowLaws: readonly Law[] = [
   { law: "the checker finds nothing in the rows", check: checkerFaults },
-  { law: "no path begins that was not decided to begin", check: (rows) => each(rows, pathFaults) },
+  { law: "no path begins that was not decided to begin", check: (rows) => each(rows, (one) => pathFaults(one, rows)) },
   {
     law: "the fold of the whole journal is what the instance's row says",
-    check: (rows) => each(rows, foldFaults),
+    check: (rows) => each(rows, (one) => foldFaults(one, rows)),
   },
   { law: "a wait ends as its journal says, and by a signal where it was fulfilled", check: waitFaults },
   {
@@ -43,10 +43,19 @@ function checkerFaults(rows: Rows): string[] {
   );
   const checked = {
     ...rows,
-    instances: instances.map((instance) => ({ ...instance, parked: instance.parked !== null })),
+    instances: instances.map((instance) => ({
+      ...instance,
+      parked: instance.parked !== null,
+      errorCode: instance.error?.code ?? null,
+    })),
     steps,
   };
-  return checkRows(checked, { accepted: rows.instances.keys(), settled: true, setAside: rows.setAside, toleranceMs });
+  const own = (id: string) => rows.instances.get(id);
+  return checkRows(checked, {
+    ...{ accepted: rows.instances.keys(), settled: true, setAside: rows.setAside, toleranceMs },
+    joinOf: (id, stepId) => joinOf(own(id), stepId),
+    limitsOf: (id) => limitsOf(own(id)),
+  });
 }
 
 function each({ instances, setAside }: Rows, check: (instance: InstanceRow) => string[]): string[] {
@@ -56,11 +65,21 @@ function each({ instances, setAside }: Rows, check: (instance: InstanceRow) => s
 const goesOn = (step: StepRow) => step.status === "RUNNING" || step.status === "PENDING";
 const endsPath = (step: StepRow) => !goesOn(step) && step.outcome?.retryAt === undefined;
 
-function pathFaults({ id, steps, workflowId }: InstanceRow): string[] {
-  const first = shapesByName.get(workflowId)?.definition.steps[0]?.stepId;
-  const decided = new Set([first, ...steps.flatMap(({ outcome }) => outcome?.next ?? [])]);
-  // The plan of a compensation, which is part of the row's state, names its first step.
-  const undecided = steps.filter(({ path }) => !decided.has(path) && !path.startsWith("~/"));
+/** What a new visit begins that no row names: somebody tried the instance again, or the workflow itself did. */
+function beganAgain({ id, definitionId }: InstanceRow, { transitions }: Rows): boolean {
+  const retries = programOf(definitionId)?.retry !== undefined;
+  return retries || transitions.some(({ entityId, event }) => entityId === id && event === "workflow_retried");
+}
+
+function pathFaults(instance: InstanceRow, rows: Rows): string[] {
+  const { id, steps, definitionId } = instance;
+  const decided = new Set([programOf(definitionId)?.entry, ...steps.flatMap(({ outcome }) => outcome?.next ?? [])]);
+  const again = beganAgain(instance, rows);
+  const undecided = steps.filter(({ path }) => {
+    // The plan of a compensation, which is part of the row's state, names its first step.
+    if (decided.has(path) || path.startsWith(compensationScope)) return false;
+    return !(again && frameOf(path) === "" && visitOf(path) > 1);
+  });
   return undecided.map(({ seq, path }) => `${id} row ${seq}: nothing began ${path}`);
 }
 
@@ -76,34 +95,44 @@ const besidesJournal = new Set([
   "keyedSignals",
 ]);
 
-function foldFaults(instance: InstanceRow): string[] {
-  const { id, steps, stateSeq } = instance;
-  const shape = shapesByName.get(instance.workflowId);
-  if (shape === undefined || !isFinal(instance.status)) return [];
-  const program = compile(shape.definition, { definitionId: shape.definitionId, namespace: instance.namespace });
+/** The journal of an instance that somebody put on another course is not all that there is of it. */
+function isWholeJournal(instance: InstanceRow, rows: Rows): boolean {
+  const { originId, definitionId, workflowId, steps } = instance;
+  const migrated = versionsByName.get(workflowId)?.definitionId !== definitionId;
+  const skipped = steps.some(({ status }) => status === "SKIPPED");
+  // The visits of compensations are counted when they are planned.
+  const undone = steps.some(({ path }) => path.startsWith(compensationScope));
+  return originId === null && !migrated && !skipped && !undone && !beganAgain(instance, rows);
+}
+
+function foldFaults(instance: InstanceRow, rows: Rows): string[] {
+  const { id, steps, stateSeq, definitionId } = instance;
+  const program = programOf(definitionId);
+  if (program === undefined || !isFinal(instance.status)) return [];
   const stored = { ...instance, parked: false, references: new Map() };
-  const whole = essence(thaw(program, structuredClone({ ...stored, state: null, stateSeq: 0, entries: steps })));
-  const rest = essence(
-    thaw(program, structuredClone({ ...stored, entries: steps.filter(({ seq }) => seq > stateSeq) })),
-  );
+  const fold = (from: { entries: JournalEntry[]; state?: null; stateSeq?: 0 }) =>
+    essence(thaw(program, structuredClone({ ...stored, ...from })));
+  const rest = fold({ entries: steps.filter(({ seq }) => seq > stateSeq) });
   const faults: string[] = [];
-  for (const [part, text] of whole) {
-    if (!besidesJournal.has(part) && rest.get(part) !== text)
-      faults.push(`${id}: ${part} is ${rest.get(part)} by its row, ${text} by its journal`);
+  if (isWholeJournal(instance, rows)) {
+    const whole = fold({ state: null, stateSeq: 0, entries: steps });
+    for (const [part, text] of whole) {
+      if (!besidesJournal.has(part) && rest.get(part) !== text)
+        faults.push(`${id}: ${part} is ${rest.get(part)} by its row, ${text} by its journal`);
+    }
   }
-  if (whole.get("live") !== "[]") faults.push(`${id} is ${instance.status} with live steps ${whole.get("live")}`);
-  if (
-    instance.status === "COMPLETED" &&
-    steps.some((step) => endsPath(step) && step.status === "FAILED" && step.outcome?.next === undefined)
-  ) {
+  if (rest.get("live") !== "[]") faults.push(`${id} is ${instance.status} with live steps ${rest.get("live")}`);
+  const last = steps.findLast((step) => frameOf(step.path) === "" && endsPath(step));
+  if (instance.status === "COMPLETED" && last?.status === "FAILED" && last.outcome?.next === undefined)
     faults.push(`${id} is COMPLETED, and a step of it failed`);
-  }
   return faults;
 }
 
 function waitFaults(rows: Rows): string[] {
   const statusOf = new Map(rows.waits.map(({ instanceId, path, status }) => [`${instanceId} ${path}`, status]));
-  const expected: Record<string, string> = { COMPLETED: "fulfilled", FAILED: "expired", CANCELLED: "cancelled" };
+  const expected: Record<string, string> = {
+    ...{ COMPLETED: "fulfilled", FAILED: "expired", CANCELLED: "cancelled", SKIPPED: "cancelled" },
+  };
   return each(rows, ({ id, steps }) => {
     const faults: string[] = [];
     for (const step of steps) {

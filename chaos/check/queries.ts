@@ -9,7 +9,8 @@ export const readInstances = statement(
   `select i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId", i.status, i.ready,
      i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
      i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked, ${ms("i.started_at")} as "startedAt",
-     ${ms("i.completed_at")} as "completedAt"
+     ${ms("i.completed_at")} as "completedAt", i.parent_instance_id as "parentId", i.parent_path as "parentPath",
+     i.origin_instance_id as "originId", i.origin_step_id as "originStepId", i.start_variables as variables
    from workflow_orchestrator_service.workflow_instances i order by i.id`,
 );
 
@@ -17,14 +18,14 @@ export const readSteps = statement(
   "chaos.read_steps",
   `select s.instance_id as "instanceId", s.seq, s.path, s.step_id as "stepId", s.type, s.attempt, s.status, s.input, s.output, s.error,
      s.outcome, ${ms("s.started_at")} as "startedAt", ${ms("s.completed_at")} as "completedAt", s.node_id as "nodeId", s.shard, s.epoch,
-     ${ms("s.recorded_at")} as "recordedAt"
+     ${ms("s.recorded_at")} as "recordedAt", s.xmin::text as flush
    from workflow_orchestrator_service.workflow_instance_steps s order by s.instance_id, s.seq, s.recorded_at`,
 );
 
 export const readTransitions = statement(
   "chaos.read_transitions",
   `select t.entity_id as "entityId", t.entity_type as "entityType", t.shard, t.from_state as "from", t.to_state as "to",
-     t.transition_event as event, t.transition_data as data, ${ms("t.created_at")} as at
+     t.transition_event as event, t.transition_data as data, ${ms("t.created_at")} as at, t.xmin::text as flush
    from audit.fsm_transitions t order by t.id`,
 );
 
@@ -60,6 +61,19 @@ export const readInbox = statement(
   `select b.id, b.instance_id as "instanceId", b.kind from workflow_orchestrator_service.inbox b`,
 );
 
+export const readPermits = statement(
+  "chaos.read_permits",
+  `select p.instance_id as "instanceId", p.state from workflow_orchestrator_service.concurrency_permits p`,
+);
+
+/** What has been counted of all definitions, moved into the sums or not. */
+export const readTallies = statement(
+  "chaos.read_tallies",
+  `select k.kind, sum(k.n)::float8 as n from (
+     select s.kind, s.n from workflow_orchestrator_service.definition_statistics s
+     union all select t.kind, t.n from workflow_orchestrator_service.definition_tallies t) k group by k.kind`,
+);
+
 /** The look at a run that goes on: how many have not ended, and which of them the engine has set aside. */
 export const readUnfinished = statement(
   "chaos.read_unfinished",
@@ -67,9 +81,18 @@ export const readUnfinished = statement(
    from workflow_orchestrator_service.workflow_instances i where i.status not in ('COMPLETED', 'FAILED', 'CANCELLED') order by i.id`,
 );
 
+/** Facts that nobody has taken in, and permits of instances that have ended: what is left once all have ended. */
+export const readLeft = statement(
+  "chaos.read_left",
+  `select (select count(*) from workflow_orchestrator_service.inbox)::integer
+     + (select count(*) from workflow_orchestrator_service.concurrency_permits)::integer as left`,
+);
+
+/** What a start made, and neither its children nor its restarts, which have its correlation. */
 export const findByCorrelation = statement(
   "chaos.find_by_correlation",
-  `select i.id from workflow_orchestrator_service.workflow_instances i where i.namespace = 'default' and i.correlation_id = $1`,
+  `select i.id from workflow_orchestrator_service.workflow_instances i
+   where i.namespace = 'default' and i.correlation_id = $1 and i.parent_instance_id is null and i.origin_instance_id is null`,
 );
 
 /** Whether a struck flush was committed before it could be answered. */

@@ -14,10 +14,14 @@ export interface StepRow extends JournalEntry {
   nodeId: string;
   epoch: number;
   recordedAt: number;
+  flush?: string;
 }
 
 export interface InstanceRow extends Omit<StoredInstance, "entries" | "references" | "parked"> {
   parked: Json | null;
+  /** The instance from which it was restarted, and the step where. */
+  originId: string | null;
+  originStepId: string | null;
   /** Its whole journal, by `seq`. */
   steps: StepRow[];
 }
@@ -75,6 +79,8 @@ export async function readRows(db: Database, setAside: ReadonlySet<string>): Pro
     marks: await db.query<Rows["marks"][number]>(queries.readMarks),
     timers: await db.query<Rows["timers"][number]>(queries.readTimers),
     inbox: await db.query<Rows["inbox"][number]>(queries.readInbox),
+    permits: await db.query<Rows["permits"][number]>(queries.readPermits),
+    tallies: await db.query<NonNullable<Rows["tallies"]>[number]>(queries.readTallies),
   };
 }
 

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DiaryLine } from "../node/lines.ts";
 import type { Zombie } from "../storm/blows.ts";
 import type { Started } from "../storm/callers.ts";
+import { isTransform } from "./programs.ts";
 import type { InstanceRow, Rows } from "./rows.ts";
 
 export interface Run {
@@ -34,11 +35,20 @@ export const runLaws: readonly RunLaw[] = [
 function startFaults({ rows, started }: Run): string[] {
   const faults: string[] = [];
   const byName = new Map<string, string[]>();
-  for (const { id, correlationId } of rows.instances.values()) {
+  const restarts = new Map<string, Set<string>>();
+  for (const { id, correlationId, parentId, originId } of rows.instances.values()) {
+    if (parentId !== null) continue;
+    if (originId !== null) {
+      restarts.set(originId, (restarts.get(originId) ?? new Set()).add(id));
+      continue;
+    }
     const ids = byName.get(correlationId ?? "") ?? [];
     byName.set(correlationId ?? "", [...ids, id]);
   }
-  for (const { name, planned, instanceIds, unknown } of started) {
+  for (const { name, planned, instanceIds, unknown, restarts: answered } of started) {
+    for (const id of answered)
+      if (![...instanceIds].some((origin) => restarts.get(origin)?.has(id) === true))
+        faults.push(`${planned.workflowId} "${name}" was restarted as ${id}, which is not there`);
     const found = byName.get(name) ?? [];
     const what = `${planned.workflowId} "${name}"`;
     if (found.length > 1) faults.push(`${what} is ${found.length} instances: ${found.join(", ")}`);
@@ -52,6 +62,8 @@ function startFaults({ rows, started }: Run): string[] {
 function outcomeFaults({ rows, started }: Run): string[] {
   const byName = new Map(started.map((start) => [start.name, start]));
   return [...rows.instances.values()].flatMap((instance) => {
+    // What children come to, their parents' steps say; the checker compares.
+    if (instance.parentId !== null) return [];
     const start = byName.get(instance.correlationId ?? "");
     if (start === undefined) return [`nobody started ${instance.workflowId} ${instance.id}`];
     return rows.setAside.has(instance.id) ? [] : endFaults(instance, start);
@@ -112,8 +124,9 @@ function hastyFaults({ rows, diaries }: Run): string[] {
 function inventionFaults({ rows, diaries }: Run): string[] {
   const ran = new Set(begins(diaries).map(({ instanceId, path, attempt }) => `${instanceId} ${path} ${attempt}`));
   const faults: string[] = [];
-  for (const { id, steps } of rows.instances.values()) {
-    for (const { type, status, path, attempt } of steps) {
+  for (const { id, steps, definitionId } of rows.instances.values()) {
+    for (const { type, status, path, stepId, attempt, epoch } of steps) {
+      if (epoch === 0 || isTransform(definitionId, stepId)) continue;
       if (type === "TASK" && status === "COMPLETED" && !ran.has(`${id} ${path} ${attempt}`))
         faults.push(`${id} ${path} completed and never ran`);
     }

@@ -1,11 +1,23 @@
 /** What the orchestrator and a node tell each other, one JSON object a line over the node's standard input and output. */
 
-import type { CancelRequest, SignalRequest, StartRequest } from "../../src/engine/index.ts";
+import type {
+  CancelRequest,
+  LifeRequest,
+  MigrateRequest,
+  RestartRequest,
+  SignalRequest,
+  StartRequest,
+} from "../../src/engine/index.ts";
 
 export type Request =
   | { id: number; ask: "start"; request: StartRequest }
   | { id: number; ask: "signal"; request: SignalRequest }
   | { id: number; ask: "cancel"; request: CancelRequest }
+  | { id: number; ask: "pause" | "resume" | "retry"; request: LifeRequest }
+  | { id: number; ask: "skip"; request: LifeRequest & { stepId: string } }
+  | { id: number; ask: "priority"; request: LifeRequest & { priority: number } }
+  | { id: number; ask: "migrate"; request: MigrateRequest }
+  | { id: number; ask: "restart"; request: RestartRequest }
   /** Kill `pids` and, if `self`, this process, `afterSentUs` after the next flush was sent and before its answer came. */
   | { id: number; ask: "strike"; postgresPid?: number; self: boolean; afterSentUs: number };
 

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { createEngine } from "../../src/engine/index.ts";
 import { AppError } from "../../src/foundation/errors.ts";
 import { createLogger } from "../../src/foundation/log.ts";
-import { shapesByName } from "../shapes/index.ts";
+import { versionsByName } from "../shapes/index.ts";
 import { openDiary } from "./diary.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Reply, Request } from "./lines.ts";
@@ -29,17 +29,17 @@ const engine = createEngine({
   handlers: { get: (taskId) => handlers.get(taskId), ids: () => [...handlers.keys()] },
   definitions: {
     resolve: async ({ ref }) => ({
-      definitionId: shapeOf(ref).definitionId,
-      workflowId: shapeOf(ref).definition.workflowId,
+      definitionId: versionOf(ref).definitionId,
+      workflowId: versionOf(ref).definition.workflowId,
     }),
-    load: async (definitionId) => ({ ...shapeOf(definitionId).definition, namespace: "default" }),
+    load: async (definitionId) => ({ ...versionOf(definitionId).definition, namespace: "default" }),
   },
 });
 
-function shapeOf(ref: string) {
-  const shape = shapesByName.get(ref);
-  if (shape === undefined) throw new Error(`there is no shape "${ref}"`);
-  return shape;
+function versionOf(ref: string) {
+  const version = versionsByName.get(ref);
+  if (version === undefined) throw new Error(`there is no shape "${ref}"`);
+  return version;
 }
 
 function reply(line: Reply): void {
@@ -54,6 +54,18 @@ async function answer(request: Request): Promise<unknown> {
       return await engine.signal(request.request);
     case "cancel":
       return await engine.cancel(request.request);
+    case "pause":
+    case "resume":
+    case "retry":
+      return await engine[request.ask](request.request);
+    case "skip":
+      return await engine.skip(request.request);
+    case "priority":
+      return await engine.setPriority(request.request);
+    case "migrate":
+      return await engine.migrate(request.request);
+    case "restart":
+      return await engine.restart(request.request);
     case "strike":
       return await new Promise((struck) => database.order({ ...request, struck }));
   }

@@ -1,11 +1,12 @@
 /**
- * The callers: start instances, signal and cancel them, as a careful outside program does. Every answer is kept; what
- * got none is sent again where that is safe, and kept as unknown where it is not.
+ * The callers: start instances, and signal, cancel, pause, retry, restart or migrate them, as a careful outside program
+ * does. Every answer is kept; what got none is sent again where that is safe, and kept as unknown where it is not.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PlannedStart } from "../plan.ts";
-import type { FollowUp } from "../shapes/shape.ts";
+import { nextVersions } from "../shapes/index.ts";
+import type { Act } from "../shapes/shape.ts";
 import type { Crew } from "./crew.ts";
 import type { Answer, NodeProcess } from "./node_process.ts";
 
@@ -20,6 +21,8 @@ export interface Started {
   unknown: boolean;
   /** A cancel was accepted. */
   cancelled: boolean;
+  /** Ids of restarts that were answered. */
+  restarts: Set<string>;
 }
 
 export interface Callers {
@@ -65,7 +68,9 @@ export function createCallers(crew: Crew): Callers {
     const keyed = planned.drawn.keyed === true;
     for (let tries = 1; ; tries++) {
       const name = tries === 1 ? planned.name : `${planned.name}, again ${tries}`;
-      const start: Started = { name, planned, instanceIds: new Set(), unknown: false, cancelled: false };
+      const start: Started = {
+        ...{ name, planned, instanceIds: new Set(), unknown: false, cancelled: false, restarts: new Set() },
+      };
       started.push(start);
       await (keyed ? Promise.all([sendStart(start), sendStart(start)]) : sendStart(start));
       const [instanceId] = start.instanceIds;
@@ -105,36 +110,58 @@ export function createCallers(crew: Crew): Callers {
     );
   }
 
-  async function sendFollowUp(start: Started, instanceId: string, act: FollowUp["act"]): Promise<void> {
-    for (;;) {
-      const node = await crew.anyone();
-      const answer =
-        act.kind === "signal"
-          ? await ask(node, {
-              ask: "signal",
-              request: {
-                namespace,
-                instanceId,
-                type: act.type,
-                payload: act.payload,
-                ...(act.key === undefined ? {} : { idempotencyKey: act.key }),
-              },
-            })
-          : await ask(node, {
-              ask: "cancel",
-              request: { namespace, instanceId, reason: "chaos", requestedBy: "caller", compensate: act.compensate },
-            });
+  async function sendFollowUp(start: Started, instanceId: string, act: Act): Promise<void> {
+    for (let tries = 1; tries <= mostTries; tries++) {
+      const answer = await ask(await crew.anyone(), requestOf(start, instanceId, act));
       if (answer.outcome === "accepted") {
         if (act.kind === "cancel") start.cancelled = true;
+        if (act.kind === "restart") start.restarts.add((answer.value as { instanceId: string }).instanceId);
         return;
       }
       if (answer.outcome === "refused") {
         if (answer.kind === "not_found") faults.push(`${instanceId} was accepted and is not found: ${answer.message}`);
-        if (answer.kind === "conflict" || answer.kind === "not_found") return;
+        const over = answer.kind === "conflict" || answer.kind === "not_found" || answer.kind === "invalid";
+        if (over && !isEarly(act, answer.message)) return;
       }
       await sleep(betweenTriesMs);
     }
   }
 
   return { started, faults, answers, play, followUp };
+}
+
+/** Of one act: longer than any outage. */
+const mostTries = 400;
+
+/** It has not failed yet, or has not come to the step yet: whoever waits may ask again. */
+function isEarly({ kind }: Act, message: string): boolean {
+  if (kind === "retry") return /is (CREATED|RUNNING|WAITING_FOR_EVENT)/.test(message);
+  return kind === "restart" && message.includes("never ran");
+}
+
+function requestOf(start: Started, instanceId: string, act: Act): Parameters<NodeProcess["ask"]>[0] {
+  const request = { namespace, instanceId, requestedBy: "caller" };
+  switch (act.kind) {
+    case "signal": {
+      const { type, payload, key } = act;
+      const keyed = key === undefined ? {} : { idempotencyKey: key };
+      return { ask: "signal", request: { namespace, instanceId, type, payload, ...keyed } };
+    }
+    case "cancel":
+      return { ask: "cancel", request: { ...request, reason: "chaos", compensate: act.compensate } };
+    case "skip":
+      return { ask: "skip", request: { ...request, stepId: act.stepId } };
+    case "priority":
+      return { ask: "priority", request: { ...request, priority: act.priority } };
+    case "migrate": {
+      const { definitionId } = nextVersions.get(start.planned.workflowId)!;
+      return { ask: "migrate", request: { ...request, definitionId } };
+    }
+    case "restart": {
+      const { fromStepId } = act;
+      return { ask: "restart", request: { ...request, fromStepId, idempotencyKey: `again ${start.name}` } };
+    }
+    default:
+      return { ask: act.kind, request };
+  }
 }

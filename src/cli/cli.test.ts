@@ -113,6 +113,74 @@ describe("workflows", () => {
     const { items } = await json("workflows", "versions", "echo");
     expect(items).toMatchObject([{ version: "1.2.0", status: "active" }]);
   });
+
+  test("with steps inside steps are shown with all of them", async () => {
+    const nested = join(program.dataDir, "nested.yaml");
+    await writeFile(
+      nested,
+      [
+        "workflowId: nested",
+        "name: Nested",
+        "steps:",
+        "  - stepId: fan",
+        "    type: PARALLEL",
+        "    join: any",
+        "    branches:",
+        "      - { branchId: left, steps: [{ stepId: a, type: TASK, taskId: echo }] }",
+        "      - branchId: right",
+        "        steps:",
+        "          - { stepId: each, type: MAP, items: input.lines, steps: [{ stepId: b, type: TASK, taskId: echo }] }",
+        "    transitions: { default: ship }",
+        "    onFailure: { default: sorry }",
+        "  - { stepId: ship, type: WORKFLOW, workflowId: shipping, version: 1.0.0 }",
+        "  - { stepId: sorry, type: TERMINATE, status: FAILED }",
+      ].join("\n"),
+    );
+    expect(await millrace("apply", nested)).toMatchObject({ code: 0, err: "" });
+    const { out } = await millrace("workflows", "get", "nested");
+    expect(out.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual(
+      expect.arrayContaining([
+        ["fan", "PARALLEL", "any of 2", "ship", "sorry"],
+        ["fan/left/a", "TASK", "echo", "(end)"],
+        ["fan/right/each", "MAP", "input.lines", "(end)"],
+        ["fan/right/each/*/b", "TASK", "echo", "(end)"],
+        ["ship", "WORKFLOW", "shipping 1.0.0", "(end)"],
+        ["sorry", "TERMINATE", "FAILED"],
+      ]),
+    );
+  });
+
+  test("are validated with every fault and doubt at its line, steps inside steps too", async () => {
+    const faulty = join(program.dataDir, "faulty.yaml");
+    await writeFile(
+      faulty,
+      [
+        "workflowId: faulty",
+        "name: Faulty",
+        "steps:",
+        "  - stepId: fan",
+        "    join: 2",
+        "    parallelBranches:",
+        "      - branchId: left",
+        "        steps:",
+        "          - stepId: a",
+        "            type: TASK",
+        "            taskId: echo",
+        "            timeout: soon",
+        "          - stepId: again",
+        "            type: WORKFLOW",
+        "            workflowId: faulty",
+        "            detach: true",
+        "            timeout: PT1S",
+      ].join("\n"),
+    );
+    const { code, err } = await millrace("workflows", "validate", faulty);
+    expect(code).toBe(3);
+    expect(err).toContain(`${faulty}:5:5  /steps/0/join  The join can never be met`);
+    expect(err).toContain(`${faulty}:12:13  /steps/0/parallelBranches/0/steps/0/timeout`);
+    expect(err).toContain(`${faulty}:13:13  /steps/0/parallelBranches/0/steps/1  The step "again" is unreachable`);
+    expect(err).toMatch(/warning +.*faulty\.yaml:17:13 {2}\/steps\/0\/parallelBranches\/0\/steps\/1\/timeout/);
+  });
 });
 
 describe("instances", () => {

@@ -1,20 +1,17 @@
 /** Which commands there are, their arguments and options. `docs/cli.md` shows them; a test compares the two. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { apply, validate } from "./commands/apply.ts";
 import { printDatabaseUrl } from "./commands/db.ts";
-import * as instances from "./commands/instances.ts";
+import { showStatistics } from "./commands/instances_explain.ts";
 import { migrateDownCommand, migrateStatusCommand, migrateUpCommand } from "./commands/migrate.ts";
 import { listNodes } from "./commands/nodes.ts";
 import { start } from "./commands/start.ts";
-import { watchInstance } from "./commands/watch.ts";
+import * as templates from "./commands/templates.ts";
 import * as workflows from "./commands/workflows.ts";
 import type { CommandContext } from "./context.ts";
-
-export interface Declaring {
-  version: string;
-  /** Takes the exit code of the command that ran. */
-  end(work: Promise<number>): Promise<void>;
-}
+import { declareInstances } from "./declarations_instances.ts";
+import type { Declaring } from "./declaring.ts";
+import { limit, valueWords, wholeNumber } from "./options.ts";
 
 export function declareCommands(context: CommandContext, declaring: Declaring): Command {
   const program = new Command("millrace")
@@ -35,6 +32,7 @@ export function declareCommands(context: CommandContext, declaring: Declaring): 
     .argument("<files...>")
     .action((files: string[], _, command: Command) => declaring.end(apply(context, files, command.optsWithGlobals())));
   declareWorkflows(program, context, declaring);
+  declareTemplates(program, context, declaring);
   declareInstances(program, context, declaring);
   program
     .command("nodes")
@@ -95,6 +93,12 @@ function declareWorkflows(program: Command, context: CommandContext, { end }: De
     .description("check definition files; nothing is stored")
     .argument("<files...>")
     .action((files: string[], _, command: Command) => end(validate(context, files, command.optsWithGlobals())));
+  group
+    .command("stats")
+    .description("how its instances did: counts, durations, what they failed by")
+    .argument("<workflow>", "a workflowId, or the id of a version")
+    .option("--version <version>", "with a workflowId (default: all versions together)")
+    .action((ref: string, _, command: Command) => end(showStatistics(context, ref, command.optsWithGlobals())));
   const verbs = {
     activate: "let a draft or deprecated version be the latest",
     deprecate: "take a version out of the choice of the latest",
@@ -111,77 +115,50 @@ function declareWorkflows(program: Command, context: CommandContext, { end }: De
   }
 }
 
-function declareInstances(program: Command, context: CommandContext, { end }: Declaring): void {
-  const group = program.command("instances").description("runs of workflows");
-  const value = "JSON, @file (JSON or YAML), or - for standard input";
-  group
-    .command("start")
-    .description("start a workflow")
-    .argument("<workflow>", "a workflowId, or the id of a version")
-    .option("-i, --input <value>", `${value} (default: {})`)
-    .option("--version <version>", "with a workflowId (default: the latest)")
-    .option("--correlation-id <text>", "text by which related instances are found")
-    .option("--key <key>", "idempotency key: the same key again is the same start")
-    .option("--priority <priority>", "LOW, MEDIUM, HIGH, CRITICAL or 1 to 10")
-    .option("-w, --wait [duration]", "wait for the end, at most so long (default: PT60S)")
-    .action((ref: string, _, command: Command) =>
-      end(instances.startInstance(context, ref, command.optsWithGlobals())),
-    );
+function declareTemplates(program: Command, context: CommandContext, { end }: Declaring): void {
+  const group = program.command("templates").description("what definitions are made from");
   group
     .command("list")
-    .description("instances, the newest first")
-    .option("--status <list>", "statuses with commas between, such as RUNNING,FAILED")
-    .option("--workflow <workflow>", "a workflowId, or the id of a version")
-    .option("--correlation-id <text>")
-    .option("--started-after <instant>", "such as 2030-01-31T09:00:00Z")
-    .option("--started-before <instant>")
+    .description("the namespace's own, the newest first, then the built-in ones")
+    .option("--category <category>")
+    .option("--name <text>", "a part of the name")
     .addOption(limit())
-    .action((_, command: Command) => end(instances.listInstances(context, command.optsWithGlobals())));
+    .action((_, command: Command) => end(templates.listTemplates(context, command.optsWithGlobals())));
   group
     .command("get")
-    .description("an instance and its steps")
-    .argument("<instance>")
-    .action((id: string, _, command: Command) => end(instances.getInstance(context, id, command.optsWithGlobals())));
+    .description("a template and its parameters")
+    .argument("<template>", "its id, or its name")
+    .action((ref: string, _, command: Command) => end(templates.getTemplate(context, ref, command.optsWithGlobals())));
   group
-    .command("history")
-    .description("every attempt of every step, the oldest first")
-    .argument("<instance>")
-    .addOption(limit())
-    .action((id: string, _, command: Command) => end(instances.showHistory(context, id, command.optsWithGlobals())));
-  group
-    .command("watch")
-    .description("follow an instance to its end")
-    .argument("<instance>")
-    .action((id: string, _, command: Command) => end(watchInstance(context, id, command.optsWithGlobals())));
-  group
-    .command("cancel")
-    .description("cancel an instance")
-    .argument("<instance>")
-    .requiredOption("-r, --reason <text>", "why")
-    .option("--no-compensate", "do not run its compensation steps")
-    .action((id: string, _, command: Command) => end(instances.cancelInstance(context, id, command.optsWithGlobals())));
-  group
-    .command("signal")
-    .description("send a signal to an instance")
-    .argument("<instance>")
-    .argument("<type>", "what its wait compares with the eventPattern")
-    .option("-p, --payload <value>", `${value} (default: null)`)
-    .option("--key <key>", "idempotency key: the same key again is the same signal")
-    .action((id: string, type: string, _, command: Command) =>
-      end(instances.signalInstance(context, { id, type }, command.optsWithGlobals())),
+    .command("create")
+    .description("store templates from files (JSON, YAML), directories or standard input (-)")
+    .argument("<files...>")
+    .action((files: string[], _, command: Command) =>
+      end(templates.createTemplates(context, files, command.optsWithGlobals())),
     );
-}
-
-function limit(): Option {
-  return new Option("--limit <n>", "how many at most").default(50).argParser(wholeNumber(1, 100_000));
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= least && value <= most)) {
-      throw new InvalidArgumentError(`A whole number from ${least} to ${most} is expected.`);
-    }
-    return value;
-  };
+  group
+    .command("instantiate")
+    .description("create a definition from a template")
+    .argument("<template>", "its id, or its name")
+    .requiredOption("--workflow-id <id>", "the workflow that the definition is a version of")
+    .addOption(
+      new Option("-p, --param <name=value>", "one parameter; may be repeated; text, or JSON if it takes no text")
+        .argParser((text: string, before: string[]) => [...before, text])
+        .default([], "none"),
+    )
+    .option("--parameters <value>", `all of them: ${valueWords}`)
+    .option("--name <name>", "of the definition")
+    .option("--version <version>", "of the definition (default: the next minor one)")
+    .addOption(new Option("--status <status>", "of the definition (default: active)").choices(["draft", "active"]))
+    .option("--dry-run", "only print the definition")
+    .action((ref: string, _, command: Command) =>
+      end(templates.instantiateTemplate(context, ref, command.optsWithGlobals())),
+    );
+  group
+    .command("delete")
+    .description("delete a version of a template; definitions made of it stay")
+    .argument("<template>", "its id, or its name")
+    .action((ref: string, _, command: Command) =>
+      end(templates.deleteTemplate(context, ref, command.optsWithGlobals())),
+    );
 }

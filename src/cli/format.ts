@@ -6,6 +6,7 @@ type Colors = Terminal["colors"];
 export function paintStatus(colors: Colors, status: string): string {
   switch (status) {
     case "COMPLETED":
+    case "completed":
     case "HEALTHY":
     case "active":
     case "fresh":
@@ -20,6 +21,8 @@ export function paintStatus(colors: Colors, status: string): string {
     case "unknown":
       return colors.red(status);
     case "CANCELLED":
+    case "cancelled":
+    case "PAUSED":
     case "OFFLINE":
     case "DEGRADED":
     case "deprecated":
@@ -28,6 +31,7 @@ export function paintStatus(colors: Colors, status: string): string {
     case "pending":
       return colors.yellow(status);
     case "RUNNING":
+    case "running":
     case "WAITING_FOR_EVENT":
       return colors.cyan(status);
     default:

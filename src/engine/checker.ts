@@ -5,60 +5,21 @@
  * are milliseconds by the database's clock. It finds what is wrong; it never throws for it.
  */
 
-import type { JournalEntry } from "./machine/state.ts";
+import { checkChildren } from "./checker/children.ts";
+import { checkContainers } from "./checker/containers.ts";
+import { checkLives } from "./checker/lives.ts";
+import { checkPermits } from "./checker/permits.ts";
+import { type CheckedRows, type CheckedStep, type CheckOptions, groupBy, isFinal, openAfter } from "./checker/rows.ts";
+import { carriedNode } from "./store/contract.ts";
 
-export interface CheckedInstance {
-  id: string;
-  shard: number;
-  status: string;
-  completedAt: number | null;
-  parked: boolean;
-}
-
-export interface CheckedStep
-  extends Pick<JournalEntry, "seq" | "path" | "type" | "attempt" | "status" | "startedAt" | "outcome"> {
-  instanceId: string;
-  shard: number;
-  errorCode?: string;
-  nodeId: string;
-  epoch: number;
-  recordedAt: number;
-}
-
-export interface CheckedRows {
-  instances: CheckedInstance[];
-  /** In any order. */
-  steps: CheckedStep[];
-  /** Transitions of instances and shards, in the order in which they were written. */
-  transitions: {
-    entityId: string;
-    entityType: string;
-    shard: number;
-    from: string | null;
-    to: string;
-    event: string;
-    data: unknown;
-    at: number;
-  }[];
-  lanes: { laneId: string; nodeId: string; closedAt: number | null }[];
-  marks: { laneId: string; seq: number }[];
-  timers: { instanceId: string; key: string }[];
-  waits: { instanceId: string; path: string; status: string }[];
-  inbox: { id: number; instanceId: string; kind: string }[];
-}
-
-export interface CheckOptions {
-  /** Ids whose start was answered. */
-  accepted: Iterable<string>;
-  /** The run is over and the world had time to settle: everything accepted has ended and nothing is left behind. */
-  settled: boolean;
-  /** Instances that the engine set aside and an operator ended: their journals break off. */
-  setAside?: ReadonlySet<string>;
-  /** How far clocks of writer and reader may differ: 0 where both are one. */
-  toleranceMs: number;
-}
-
-const finalStatuses = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+export type {
+  CheckedInstance,
+  CheckedRows,
+  CheckedStep,
+  CheckedTransition,
+  CheckOptions,
+  JoinRule,
+} from "./checker/rows.ts";
 
 /** Every broken law, as a sentence that names the rows. Empty: all is well. */
 export function checkRows(rows: CheckedRows, options: CheckOptions): string[] {
@@ -72,11 +33,15 @@ export function checkRows(rows: CheckedRows, options: CheckOptions): string[] {
     checkEpochs(instanceId, steps, faults);
     checkTimers(instanceId, steps, options.toleranceMs, faults);
     checkSignals(instanceId, steps, faults);
+    checkContainers(instanceId, steps, options, faults);
   }
   checkMarks(rows.marks, faults);
   checkWriters(rows, faults);
   checkLanes(rows, options.toleranceMs, faults);
   checkTransitions(rows, faults);
+  checkLives(rows, stepsOf, options, faults);
+  checkChildren(rows, stepsOf, options, faults);
+  checkPermits(rows, options, faults);
   checkEnds(rows, stepsOf, options, faults);
   return faults;
 }
@@ -86,7 +51,7 @@ function checkAccepted(rows: CheckedRows, { accepted, settled }: CheckOptions, f
   for (const id of accepted) {
     const instance = known.get(id);
     if (instance === undefined) faults.push(`instance ${id} was accepted and does not exist`);
-    else if (settled && !finalStatuses.has(instance.status)) {
+    else if (settled && !isFinal(instance.status)) {
       faults.push(`instance ${id} was accepted and is ${instance.status}${instance.parked ? " and parked" : ""}`);
     }
   }
@@ -117,35 +82,43 @@ function checkPaths(instanceId: string, steps: CheckedStep[], faults: string[]):
   }
 }
 
-/** Owners follow each other: a row of an earlier epoch after one of a later is a zombie's. */
+/**
+ * Owners follow each other: a row of an earlier epoch after one of a later is a zombie's. Epoch 0 is what a restart carried
+ * over, and nothing else.
+ */
 function checkEpochs(instanceId: string, steps: CheckedStep[], faults: string[]): void {
-  for (let i = 1; i < steps.length; i++) {
-    if (steps[i]!.epoch >= steps[i - 1]!.epoch) continue;
-    faults.push(
-      `instance ${instanceId}: row ${steps[i]!.seq} of epoch ${steps[i]!.epoch} comes after epoch ${steps[i - 1]!.epoch}`,
-    );
+  for (const [i, { seq, epoch, nodeId }] of steps.entries()) {
+    if ((epoch === 0) !== (nodeId === carriedNode))
+      faults.push(`instance ${instanceId}: row ${seq} is of epoch ${epoch} and of the node ${nodeId}`);
+    const before = steps[i - 1]?.epoch ?? 0;
+    if (epoch < before) faults.push(`instance ${instanceId}: row ${seq} of epoch ${epoch} comes after epoch ${before}`);
   }
 }
 
-/** What waits for a time is not over before it: delays, timeouts of waits, and backoffs. */
+/** What waits for a time is not over before it: delays, timeouts, and backoffs. Carried rows came all at once. */
 function checkTimers(instanceId: string, steps: CheckedStep[], toleranceMs: number, faults: string[]): void {
-  const dues = new Map<string, number>();
+  const dues = new Map<string, { at: number; retry: boolean }>();
   for (const step of steps) {
-    const due = dues.get(step.path);
+    if (step.epoch === 0) continue;
+    const known = dues.get(step.path);
+    const due = known?.at;
     const ripe =
-      step.type === "DELAY" ? step.status === "COMPLETED" : step.errorCode === "TIMEOUT" && step.type === "EVENT_WAIT";
+      known?.retry === true ||
+      (step.type === "DELAY" ? step.status === "COMPLETED" : step.errorCode === "TIMEOUT" && step.type !== "TASK");
     if (
       due !== undefined &&
-      (ripe || step.type === "TASK") &&
+      ripe &&
       step.status !== "CANCELLED" &&
+      step.status !== "SKIPPED" &&
       step.recordedAt + toleranceMs < due
     ) {
       faults.push(
         `instance ${instanceId}: row ${step.seq} (${step.path}) came ${due - step.recordedAt} ms before it was due`,
       );
     }
-    const next = step.outcome?.dueAt ?? step.outcome?.retryAt;
-    if (next !== undefined) dues.set(step.path, next);
+    const { dueAt, retryAt } = step.outcome ?? {};
+    if (retryAt !== undefined) dues.set(step.path, { at: retryAt, retry: true });
+    else if (dueAt !== undefined) dues.set(step.path, { at: dueAt, retry: false });
   }
 }
 
@@ -175,6 +148,7 @@ function checkMarks(marks: CheckedRows["marks"], faults: string[]): void {
 function checkWriters(rows: CheckedRows, faults: string[]): void {
   const writers = new Map<string, string>();
   for (const { shard, epoch, nodeId } of rows.steps) {
+    if (epoch === 0) continue;
     const key = `shard ${shard}, epoch ${epoch}`;
     const before = writers.get(key);
     if (before === undefined) writers.set(key, nodeId);
@@ -192,6 +166,7 @@ function checkLanes(rows: CheckedRows, toleranceMs: number, faults: string[]): v
     holders.set(`${shard} ${epoch}`, { lane, node });
   }
   for (const { shard, epoch, nodeId, instanceId, seq, recordedAt } of rows.steps) {
+    if (epoch === 0) continue;
     const holder = holders.get(`${shard} ${epoch}`);
     const row = `instance ${instanceId}: row ${seq} of shard ${shard}, epoch ${epoch}`;
     if (holder === undefined) {
@@ -228,36 +203,22 @@ function checkEnds(
   { settled, setAside }: CheckOptions,
   faults: string[],
 ): void {
-  const ended = rows.instances.filter((row) => finalStatuses.has(row.status) && setAside?.has(row.id) !== true);
+  const ended = rows.instances.filter((row) => isFinal(row.status) && setAside?.has(row.id) !== true);
   const final = new Map(ended.map((row) => [row.id, row]));
   for (const { id, completedAt } of final.values()) {
     if (completedAt === null) faults.push(`instance ${id} has ended and tells no time of it`);
-    const open = new Set<string>();
-    for (const { path, status, outcome } of stepsOf.get(id) ?? []) {
-      if (status === "RUNNING" || status === "PENDING" || outcome?.retryAt !== undefined) open.add(path);
-      else open.delete(path);
-      for (const next of outcome?.next ?? []) open.add(next);
-    }
-    for (const path of open) faults.push(`instance ${id} has ended, but "${path}" has not`);
+    for (const path of openAfter(stepsOf.get(id) ?? [])) faults.push(`instance ${id} has ended, but "${path}" has not`);
   }
   for (const { instanceId, path, status } of rows.waits) {
     if (status === "active" && final.has(instanceId))
       faults.push(`instance ${instanceId} has ended, but waits at "${path}"`);
   }
   for (const { instanceId, key } of rows.timers) {
-    if (final.has(instanceId)) faults.push(`instance ${instanceId} has ended, but its timer "${key}" has not`);
+    if (settled && setAside?.has(instanceId) !== true)
+      faults.push(`the timer "${key}" of instance ${instanceId} is left`);
+    else if (final.has(instanceId)) faults.push(`instance ${instanceId} has ended, but its timer "${key}" has not`);
   }
   if (!settled) return;
   for (const { id, instanceId, kind } of rows.inbox)
     faults.push(`inbox row ${id} (${kind}, instance ${instanceId}) was never consumed`);
-}
-
-function groupBy<T>(rows: readonly T[], key: (row: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group === undefined) groups.set(key(row), [row]);
-    else group.push(row);
-  }
-  return groups;
 }

@@ -1,8 +1,13 @@
 /** What other rooms and programs ask of the engine, and what they get. Instants are ISO 8601 text in UTC. */
 
 import type { Json } from "./machine/definition.ts";
+import type { MigrationProblem } from "./machine/migration.ts";
 import type { Cancellation, InstanceStatus } from "./machine/state.ts";
+import type { WhyItem } from "./machine/why.ts";
 import type { ErrorInfo } from "./task.ts";
+
+export type { MigrationProblem } from "./machine/migration.ts";
+export { type WhyItem, type WhyRule, whyRules } from "./machine/why.ts";
 
 /** A definition as the control plane resolved it for a start. */
 export interface ResolvedDefinition {
@@ -23,6 +28,8 @@ export interface StartRequest {
   /** LOW 1, MEDIUM 5, HIGH 8, CRITICAL 10. */
   priority?: number;
   startedBy?: string;
+  /** Values that variables begin with; their types have been checked by `check`. */
+  variables?: Record<string, Json>;
   /**
    * Called with the version that was chosen before anything is written, and again when another had to be chosen. What it
    * throws refuses the start; the input's schema is checked here.
@@ -62,6 +69,98 @@ export interface CancelAnswer {
   status: InstanceStatus;
 }
 
+/** One instance and who asks for something to happen to it. */
+export interface LifeRequest {
+  namespace: string;
+  instanceId: string;
+  requestedBy: string;
+}
+
+/** What becomes of an instance after a request about its life; `RUNNING` or so while its owner has not decided yet. */
+export interface LifeAnswer {
+  instanceId: string;
+  status: InstanceStatus;
+}
+
+/**
+ * A new instance that begins where another one was: the steps before `fromStepId` are carried over and do not run again.
+ * `fromStepId` is a step of the workflow itself, not of a branch or an item; of several visits the last counts.
+ */
+export interface RestartRequest extends LifeRequest {
+  fromStepId: string;
+  /** Absent: the input of the origin. */
+  input?: Json;
+  /** The version to run; of the same workflow. Absent: the origin's. */
+  definitionId?: string;
+  /** The same key again is the same restart; keys are shared with starts of the workflow. */
+  idempotencyKey?: string;
+  /** Outputs of steps that are carried over, by stepId, in the place of what they gave. */
+  outputs?: Record<string, Json>;
+  /** Called with the definition before anything is written; what it throws refuses the restart. */
+  check?(definitionId: string): Promise<void>;
+}
+
+export interface MigrateRequest extends LifeRequest {
+  /** The version to go on with; of the same workflow. */
+  definitionId: string;
+  /** Nothing is done: the answer says whether it could be. */
+  dryRun?: boolean;
+}
+
+export interface MigrateAnswer extends LifeAnswer {
+  /** Empty: it can be done, or has been. With `dryRun` false problems are refused as `engine.cannot_migrate`. */
+  problems: MigrationProblem[];
+}
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** Document 000's execution log. */
+export interface LogItem {
+  /** In the order of time; the cursor of a page. */
+  id: string;
+  level: LogLevel;
+  message: string;
+  details?: Json;
+  /** `task` where a handler wrote it, `engine` where the engine did. */
+  source: string;
+  stepId?: string;
+  path?: string;
+  attempt?: number;
+  at: string;
+}
+
+export interface LogFilter {
+  namespace: string;
+  instanceId: string;
+  /** This level and the more serious ones. */
+  level?: LogLevel;
+  stepId?: string;
+  /** Text that the message holds, in whatever case. */
+  search?: string;
+  /** The id of the last item of the page before. */
+  after?: string;
+  limit: number;
+}
+
+/** Of one version, or of all versions of a workflow. Durations in milliseconds, from start to end of ended instances. */
+export interface DefinitionStatistics {
+  started: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  /** Begun, or come from another version, and not ended. */
+  open: number;
+  duration: { p50: number; p95: number; p99: number } | null;
+  /**
+   * What runs of the workflow failed by, the 100 most frequent, most first: of instances that were tried again too. The
+   * stepId is empty where it was no step: the workflow's time was up, its output does not fit.
+   */
+  failures: { stepId: string; code: string; count: number }[];
+  /** Since when it is counted. */
+  since: string | null;
+}
+
 /** Document 002's instance, and beyond it what CONTRACTS names. */
 export interface InstanceView {
   id: string;
@@ -88,6 +187,11 @@ export interface InstanceView {
   correlationId?: string;
   startedBy?: string;
   triggerEventId?: string;
+  /** The instance whose WORKFLOW step started this one. */
+  parentInstanceId?: string;
+  /** The instance from which this one was restarted, and the step where. */
+  originInstanceId?: string;
+  originStepId?: string;
   cancelation?: Cancellation;
   compensationState?: {
     status: "IN_PROGRESS" | "COMPLETED" | "COMPLETED_WITH_ERRORS";
@@ -118,6 +222,7 @@ export interface InstanceSummary {
   status: InstanceStatus;
   currentStepId?: string;
   correlationId?: string;
+  parentInstanceId?: string;
   priority: number;
   startedAt: string;
   updatedAt: string;
@@ -127,6 +232,8 @@ export interface InstanceSummary {
 
 export interface InstanceFilter {
   namespace: string;
+  /** Only children of this instance. */
+  parentInstanceId?: string;
   status?: InstanceStatus[];
   /** A definition's id or a workflowId. */
   definitionId?: string;
@@ -174,6 +281,23 @@ export interface Engine {
   startInstance(request: StartRequest): Promise<StartAnswer>;
   signal(request: SignalRequest): Promise<{ signalId: string }>;
   cancel(request: CancelRequest): Promise<CancelAnswer>;
+  /** Nothing new begins; what runs ends, and timers that come due are held. */
+  pause(request: LifeRequest): Promise<LifeAnswer>;
+  resume(request: LifeRequest): Promise<LifeAnswer>;
+  /** A failed instance goes on: what failed, and what was cancelled with it, begins again. */
+  retry(request: LifeRequest): Promise<LifeAnswer>;
+  /** A step under way, or one that has not begun, is passed over: it counts as SKIPPED and its default follows. */
+  skip(request: LifeRequest & { stepId: string }): Promise<LifeAnswer>;
+  setPriority(request: LifeRequest & { priority: number }): Promise<LifeAnswer>;
+  restart(request: RestartRequest): Promise<StartAnswer>;
+  migrate(request: MigrateRequest): Promise<MigrateAnswer>;
+  /** Undefined when there is no such instance; empty when it has ended. */
+  why(what: { namespace: string; instanceId: string }): Promise<WhyItem[] | undefined>;
+  logs(filter: LogFilter): Promise<LogItem[]>;
+  /** Of these versions together. */
+  statistics(what: { definitionIds: string[] }): Promise<DefinitionStatistics>;
+  /** How many instances a filter finds; counts to `most` at the most. */
+  countInstances(filter: Omit<InstanceFilter, "after" | "limit">, most: number): Promise<number>;
   /** Undefined when there is none in this namespace. */
   getInstance(what: { namespace: string; instanceId: string }): Promise<InstanceView | undefined>;
   listInstances(filter: InstanceFilter): Promise<InstanceSummary[]>;

@@ -13,8 +13,10 @@ import type {
   ResolvedDefinition,
   TransitionItem,
 } from "./contract.ts";
-import type { Definition } from "./machine/definition.ts";
-import { compile } from "./machine/program.ts";
+import { explanationsOf, withoutNulls } from "./explain.ts";
+import { lifeOf } from "./life.ts";
+import { compile } from "./machine/compile.ts";
+import type { Definition, Json } from "./machine/definition.ts";
 import { isFinal } from "./machine/state.ts";
 import { putInPlace, referencesIn } from "./payloads.ts";
 import * as views from "./queries/views.ts";
@@ -32,6 +34,8 @@ export interface Definitions {
   /** Throws an AppError when there is none, or it may not be started. `fresh`: do not answer from a cache. */
   resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
   load(definitionId: string): Promise<Definition & { namespace: string }>;
+  /** Throws an AppError for an input that the definition's `inputSchema` does not take: of children. */
+  checkInput?(definitionId: string, input: Json): Promise<void>;
 }
 
 export interface EngineOptions {
@@ -46,8 +50,10 @@ export interface EngineOptions {
   endpoints?: Record<string, string>;
   leaseMs?: number;
   drainMs?: number;
-  /** How long finished instances and history are kept. */
+  /** How long finished instances and history are kept, where the definition does not say. */
   retentionMs?: number;
+  /** Where instances are written before they are removed. Absent: they are not. */
+  archiveDir?: string | undefined;
 }
 
 const standardRetentionMs = 30 * 86_400_000;
@@ -55,6 +61,7 @@ const standardRetentionMs = 30 * 86_400_000;
 export function createEngine(options: EngineOptions): Engine {
   const { database, log, definitions } = options;
   const leaseMs = options.leaseMs ?? 10_000;
+  const retentionMs = options.retentionMs ?? standardRetentionMs;
   const store = createPostgresStore({ database, log });
   const nodeId = uuidv7(Date.now());
   const waiters = createWaiters(() => node.core);
@@ -75,6 +82,7 @@ export function createEngine(options: EngineOptions): Engine {
     observer: waiters,
     beat: (unregistered) => threadBeat({ url: database.url, nodeId, leaseMs, unregistered }),
     resolve: definitions.resolve,
+    ...(definitions.checkInput === undefined ? {} : { checkInput: definitions.checkInput }),
     program: async (definitionId) => {
       const definition = await definitions.load(definitionId);
       return compile(definition, { definitionId, namespace: definition.namespace });
@@ -102,9 +110,9 @@ export function createEngine(options: EngineOptions): Engine {
     if (shard === undefined) return undefined;
     const [row] = await database.query<RawInstance & RowFacts>(views.readInstanceView, [shard, what.instanceId]);
     if (row === undefined || row.namespace !== what.namespace) return undefined;
-    const { triggerEventId, startedIso, updatedIso, completedIso, parkedBy, ...raw } = row;
+    const { triggerEventId, startedIso, updatedIso, completedIso, parkedBy, originId, originStepId, ...raw } = row;
     const stored = await withPayloads(store, raw);
-    const facts = { triggerEventId, startedIso, updatedIso, completedIso, parkedBy };
+    const facts = { triggerEventId, startedIso, updatedIso, completedIso, parkedBy, originId, originStepId };
     return viewOf(stored, facts, await node.core.programs(stored.definitionId));
   }
 
@@ -112,7 +120,7 @@ export function createEngine(options: EngineOptions): Engine {
     nodeId,
     async start() {
       await node.start();
-      housekeeping = startHousekeeping({ database, log, retentionMs: options.retentionMs ?? standardRetentionMs });
+      housekeeping = startHousekeeping({ database, log, retentionMs, archiveDir: options.archiveDir });
     },
     async stop() {
       await housekeeping?.stop();
@@ -122,6 +130,8 @@ export function createEngine(options: EngineOptions): Engine {
     startInstance: (request) => node.starts.start(request),
     signal: (request) => node.messages.signal(request),
     cancel: (request) => node.messages.cancel(request),
+    ...lifeOf(node, { retentionMs }),
+    ...explanationsOf({ database, store, node, shardFor }),
     getInstance,
 
     async listInstances({ definitionId, ...filter }: InstanceFilter): Promise<InstanceSummary[]> {
@@ -129,6 +139,12 @@ export function createEngine(options: EngineOptions): Engine {
       if (definitionId !== undefined && definition === undefined) return [];
       const rows = await views.listInstances(database, { ...filter, definition });
       return rows.map((row) => withoutNulls(row));
+    },
+
+    async countInstances({ definitionId, ...filter }, most) {
+      const definition = definitionId === undefined ? undefined : await definitionNamed(definitionId);
+      if (definitionId !== undefined && definition === undefined) return 0;
+      return await views.countInstances(database, { ...filter, definition }, most);
     },
 
     async history({ namespace, instanceId, afterSeq, limit }): Promise<HistoryItem[]> {
@@ -190,9 +206,4 @@ export function createEngine(options: EngineOptions): Engine {
       };
     },
   };
-}
-
-/** A row as the API gives it: a column that is null is left out. */
-function withoutNulls<Row extends object>(row: Row): Row {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as Row;
 }

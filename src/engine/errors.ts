@@ -8,6 +8,19 @@ export const engineErrors = errorCatalog("engine", {
     kind: "conflict",
     summary: "The instance is ending (cancelled or compensating) and cannot be changed.",
   },
+  cannot_pause: {
+    kind: "conflict",
+    summary: "The instance cannot be paused: it has not begun, is ending, or is paused.",
+  },
+  cannot_resume: { kind: "conflict", summary: "The instance is not paused." },
+  cannot_retry: {
+    kind: "conflict",
+    summary:
+      "The instance cannot go on where it failed: it did not fail, was undone, did not fail at a step, or is about to be removed.",
+  },
+  cannot_skip: { kind: "conflict", summary: "The step cannot be passed over." },
+  cannot_migrate: { kind: "conflict", summary: "The instance has no place in that version of its workflow." },
+  cannot_restart: { kind: "conflict", summary: "The instance cannot be run again from that step." },
   key_reused: {
     kind: "conflict",
     status: 422,

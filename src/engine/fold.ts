@@ -5,14 +5,17 @@
 
 import { evolve, initialState } from "./machine/evolve.ts";
 import type { Program } from "./machine/program.ts";
-import { bag, type InstanceState, type LiveStep } from "./machine/state.ts";
+import { bag, type Frame, type InstanceState, type Join, type LiveStep, type StepState } from "./machine/state.ts";
 import type { StoredInstance } from "./store/contract.ts";
 
 /** The part of the state that no column carries. `format` tells a later program what it reads. */
 type Frozen = Omit<
   InstanceState,
-  "status" | "input" | "output" | "seq" | "startedAt" | "completedAt" | "cancelation"
-> & { format: 1 };
+  "status" | "input" | "output" | "seq" | "startedAt" | "completedAt" | "cancelation" | "steps"
+> & { format: 1; steps: Record<string, FrozenStep> };
+
+/** `inputOf`: the live step whose input it shows. */
+type FrozenStep = StepState & { inputOf?: string };
 
 /**
  * The value of the `state` column. A step that runs without a journal row is ready for whoever folds: only the engine
@@ -29,7 +32,29 @@ export function freeze(state: InstanceState): Frozen {
     cancelation: _x,
     ...kept
   } = state;
-  return { format: 1, ...kept, live: freezeLive(state.live) };
+  return { format: 1, ...kept, live: freezeLive(state.live), steps: freezeSteps(state) };
+}
+
+/** What a MAP shows as its input is the list that it goes over, which may be long: it is written once. */
+function freezeSteps({ steps, live }: InstanceState): Record<string, FrozenStep> {
+  let frozen: Record<string, FrozenStep> = steps;
+  for (const path in live) {
+    const { stepId, join, input } = live[path]!;
+    if (join === undefined || input === undefined || steps[stepId]?.input !== input) continue;
+    if (frozen === steps) frozen = bag(steps);
+    const { input: _, ...shown } = steps[stepId];
+    frozen[stepId] = { ...shown, inputOf: path };
+  }
+  return frozen;
+}
+
+function thawSteps(frozen: Record<string, FrozenStep>, live: Record<string, LiveStep>): Record<string, StepState> {
+  const steps = bag<StepState>();
+  for (const [stepId, { inputOf, ...step }] of Object.entries(frozen)) {
+    const input = inputOf === undefined ? undefined : live[inputOf]?.input;
+    steps[stepId] = input === undefined ? step : { ...step, input };
+  }
+  return steps;
 }
 
 function freezeLive(live: Record<string, LiveStep>): Record<string, LiveStep> {
@@ -67,15 +92,33 @@ function fromFrozen(json: unknown, stored: StoredInstance): InstanceState {
   if (frozen.format !== 1)
     throw new Error(`the state of instance ${stored.id} has the unknown format ${String(frozen.format)}`);
   const { format: _, ...kept } = frozen;
+  for (const live of Object.values(kept.live)) thawJoins(live.join, live.carried?.join);
+  thawJoins(kept.halted?.join);
   return {
     ...kept,
     variables: bag(kept.variables),
-    steps: bag(kept.steps),
+    steps: thawSteps(kept.steps, kept.live),
     live: bag(kept.live),
     visits: bag(kept.visits),
+    // Absent in what an older program froze.
+    frames: thawFrames(kept.frames ?? {}),
     status: stored.status,
     input: stored.input,
     seq: stored.stateSeq,
     startedAt: stored.startedAt,
   };
+}
+
+/** Branches are named by users; JSON gives objects with a prototype. */
+function thawJoins(...joins: (Join | undefined)[]): void {
+  for (const join of joins) if (join?.outputs !== undefined) join.outputs = bag(join.outputs);
+}
+
+function thawFrames(frozen: Record<string, Frame>): Record<string, Frame> {
+  const frames = bag(frozen);
+  for (const frame of Object.values(frames)) {
+    frame.visits = bag(frame.visits);
+    if (frame.steps !== undefined) frame.steps = bag(frame.steps);
+  }
+  return frames;
 }

@@ -1,37 +1,57 @@
 export type {
   CancelAnswer,
   CancelRequest,
+  DefinitionStatistics,
   Engine,
   EngineStats,
   HistoryItem,
   InstanceFilter,
   InstanceSummary,
   InstanceView,
+  LifeAnswer,
+  LifeRequest,
+  LogFilter,
+  LogItem,
+  LogLevel,
+  MigrateAnswer,
+  MigrateRequest,
+  MigrationProblem,
   ResolvedDefinition,
+  RestartRequest,
   SignalRequest,
   StartAnswer,
   StartRequest,
   StepView,
   TransitionItem,
+  WhyItem,
+  WhyRule,
 } from "./contract.ts";
+export { logLevels, whyRules } from "./contract.ts";
 export { createEngine, type Definitions, type EngineOptions } from "./engine.ts";
 export { engineErrors } from "./errors.ts";
+export { compile } from "./machine/compile.ts";
 export type {
   CompensationStep,
+  ConcurrencyLimit,
   DecisionStep,
   Definition,
   DelayStep,
   Duration,
   EventWaitStep,
   Json,
+  MapStep,
+  ParallelStep,
   RetryPolicy,
   Step,
   StepType,
   TaskStep,
+  TerminateStep,
   Transitions,
+  VariableDeclaration,
+  WorkflowStep,
 } from "./machine/definition.ts";
-export { compile } from "./machine/program.ts";
 export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
+export { fitsType, typeName } from "./machine/variables.ts";
 export { retireOtherNodes } from "./retire.ts";
 export type { HandlerSource } from "./runtime/core.ts";
 export {

@@ -6,9 +6,9 @@
  */
 
 import { isUuid } from "../foundation/ids.ts";
+import { inlineLimit } from "./machine/state.ts";
 
-/** A value whose JSON text is longer than this goes to payloads. */
-export const inlineLimit = 64 * 1024;
+export { inlineLimit } from "./machine/state.ts";
 
 const marker = "$payload";
 
@@ -50,9 +50,20 @@ export function putInPlace<T>(value: T, found: ReadonlyMap<string, unknown>): T 
 /** JSON text in which values that lie in payloads are references. */
 export function encodeWith(references: ReadonlyMap<unknown, string>): (value: unknown) => string {
   if (references.size === 0) return JSON.stringify;
-  return (value) =>
-    JSON.stringify(value, (_key, part: unknown) => {
-      const id = typeof part === "object" || typeof part === "string" ? references.get(part) : undefined;
-      return id === undefined ? part : { [marker]: id };
-    });
+  const refer = (_key: string, part: unknown): unknown => {
+    const id = typeof part === "object" || typeof part === "string" ? references.get(part) : undefined;
+    return id === undefined ? part : { [marker]: id };
+  };
+  // Writing with a function costs many times as much as looking; most values refer to nothing.
+  return (value) => (refersToAny(value, references) ? JSON.stringify(value, refer) : JSON.stringify(value));
+}
+
+function refersToAny(value: unknown, references: ReadonlyMap<unknown, string>): boolean {
+  // JSON text is at most six times as long as the string.
+  if (typeof value === "string") return value.length > inlineLimit / 6 && references.has(value);
+  if (typeof value !== "object" || value === null) return false;
+  if (references.has(value)) return true;
+  if (Array.isArray(value)) return value.some((part) => refersToAny(part, references));
+  for (const key in value) if (refersToAny((value as Record<string, unknown>)[key], references)) return true;
+  return false;
 }

@@ -198,7 +198,14 @@ describe("toJson", () => {
 test("a handler's log lines carry the step's fields, which the handler cannot override", () => {
   const lines: unknown[] = [];
   const write = (fields: object, message: string) => void lines.push([fields, message]);
-  const log = taskLog({ debug: write, info: write, warn: write, error: write }, { stepId: "a" });
+  const log = taskLog(
+    { debug: write, info: write, warn: write, error: write },
+    { stepId: "a" },
+    (line) => void lines.push(line),
+  );
   log.info("hello", { stepId: "forged", n: 1 });
-  expect(lines).toEqual([[{ stepId: "a", n: 1 }, "hello"]]);
+  expect(lines).toEqual([
+    [{ stepId: "a", n: 1 }, "hello"],
+    { level: "info", message: "hello", details: { stepId: "forged", n: 1 } },
+  ]);
 });

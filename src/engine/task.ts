@@ -150,14 +150,39 @@ interface LogSink {
   error(fields: object, message: string): void;
 }
 
-/** A handler's log that writes to the program's, every line with `fields`. */
-export function taskLog(sink: LogSink, fields: Record<string, unknown>): TaskLog {
-  return {
-    debug: (message, more) => sink.debug({ ...more, ...fields }, message),
-    info: (message, more) => sink.info({ ...more, ...fields }, message),
-    warn: (message, more) => sink.warn({ ...more, ...fields }, message),
-    error: (message, more) => sink.error({ ...more, ...fields }, message),
+/** One line of an execution log, as it can be stored. */
+export interface LogLine {
+  level: "debug" | "info" | "warn" | "error";
+  message: string;
+  details: Json | undefined;
+}
+
+const levelOrder = ["debug", "info", "warn", "error"];
+
+/** Whether a line is of the level that a definition keeps, or of a more serious one. */
+export function isKept(level: LogLine["level"], least: string): boolean {
+  return levelOrder.indexOf(level) >= levelOrder.indexOf(least);
+}
+
+/**
+ * A handler's log: it writes to the program's, every line with `fields`, and gives each line to `keep`. Never throws:
+ * texts are cut at 8,192 characters, and details that fit no JSON, or take more than 64 KiB of it, are left out with a
+ * word about why.
+ */
+export function taskLog(sink: LogSink, fields: Record<string, unknown>, keep: (line: LogLine) => void): TaskLog {
+  const at = (level: LogLine["level"]) => (message: string, more?: Record<string, unknown>) => {
+    sink[level]({ ...more, ...fields }, message);
+    const details = more === undefined ? undefined : detailsOf(more);
+    keep({ level, message: logText(String(message)), details });
   };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+const logChars = 8_192;
+
+/** A message of the execution log: cut, and such that PostgreSQL takes it. */
+export function logText(message: string): string {
+  return cut(message, logChars);
 }
 
 /** An escape JSON.stringify writes for U+0000 or a lone surrogate, not preceded by an escaped backslash. */
@@ -290,4 +315,9 @@ function detailsOf(details: unknown): Json {
 function cut(text: string, chars: number): string {
   const shown = text.length > chars ? `${text.slice(0, chars - 1)}…` : text;
   return shown.toWellFormed().replaceAll("\u0000", "\uFFFD");
+}
+
+/** Whether a handler gave a promise. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

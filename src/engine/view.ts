@@ -2,8 +2,9 @@
 
 import type { InstanceView, StepView } from "./contract.ts";
 import { thaw } from "./fold.ts";
+import { initialState, stepsAround } from "./machine/evolve.ts";
 import type { Program } from "./machine/program.ts";
-import { bag, compensationScope, type InstanceState, stepIdOf } from "./machine/state.ts";
+import { bag, compensationScope, type InstanceState, type LiveStep, stepIdOf } from "./machine/state.ts";
 import type { StoredInstance } from "./store/contract.ts";
 import type { ErrorInfo } from "./task.ts";
 
@@ -14,12 +15,14 @@ export interface RowFacts {
   updatedIso: string;
   completedIso: string | null;
   parkedBy: { message: string; at: string } | null;
+  originId: string | null;
+  originStepId: string | null;
 }
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
 export function viewOf(stored: StoredInstance, row: RowFacts, program: Program): InstanceView {
-  const state = thaw(program, stored);
+  const state = shownState(stored, program);
   const view: InstanceView = {
     id: stored.id,
     workflowDefinitionId: stored.definitionId,
@@ -47,9 +50,22 @@ export function viewOf(stored: StoredInstance, row: RowFacts, program: Program):
   }
   if (stored.startedBy !== null) view.startedBy = stored.startedBy;
   if (row.triggerEventId !== null) view.triggerEventId = row.triggerEventId;
+  if (stored.parentId !== null) view.parentInstanceId = stored.parentId;
+  if (row.originId !== null) view.originInstanceId = row.originId;
+  if (row.originStepId !== null) view.originStepId = row.originStepId;
   if (state.cancelation !== undefined) view.cancelation = state.cancelation;
   if (state.compensation !== undefined) view.compensationState = compensationView(state.compensation);
   return view;
+}
+
+/** What the engine cannot fold was set aside, and may be cancelled since; it is shown without its steps. */
+function shownState(stored: StoredInstance, program: Program): InstanceState {
+  try {
+    return thaw(program, stored);
+  } catch {
+    const state = { ...initialState(program, stored), status: stored.status, live: bag<LiveStep>() };
+    return stored.cancelation === null ? state : { ...state, cancelation: stored.cancelation };
+  }
 }
 
 function parkedError(row: RowFacts): ErrorInfo | null {
@@ -79,8 +95,10 @@ function addLive(view: InstanceView, state: InstanceState, program: Program): vo
   for (const live of Object.values(state.live)) {
     view.currentStepId ??= live.stepId;
     view.state.currentStepId ??= live.stepId;
+    // Items of a MAP are in the history only.
+    const shows = stepsAround(state, live.path) === state.steps;
     const shown = view.state.steps[live.stepId];
-    if (live.recorded !== true && live.phase !== "backoff" && shown?.status !== "RUNNING") {
+    if (shows && live.recorded !== true && live.phase !== "backoff" && shown?.status !== "RUNNING") {
       view.state.steps[live.stepId] = { status: "PENDING", attempt: live.attempt };
     }
     const wait = live.phase === "waiting" ? program.steps.get(live.stepId)?.wait : undefined;

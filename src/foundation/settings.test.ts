@@ -28,6 +28,7 @@ test("without an environment every setting has its default", () => {
     logLevel: "info",
     drainMs: 10_000,
     retentionMs: 2_592_000_000,
+    archiveDir: undefined,
   });
 });
 
@@ -46,6 +47,7 @@ test("every setting can be set", () => {
     MILLRACE_LOG_LEVEL: "debug",
     MILLRACE_DRAIN_MS: "0",
     MILLRACE_RETENTION: "P2W",
+    MILLRACE_ARCHIVE_DIR: "/var/archive",
   };
   expect(readSettings(env)).toEqual({
     databaseUrl: env.DATABASE_URL,
@@ -61,6 +63,7 @@ test("every setting can be set", () => {
     logLevel: "debug",
     drainMs: 0,
     retentionMs: 1_209_600_000,
+    archiveDir: "/var/archive",
   });
 });
 

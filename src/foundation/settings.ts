@@ -28,6 +28,7 @@ export interface Settings {
   logLevel: LogLevel;
   drainMs: number;
   retentionMs: number;
+  archiveDir: string | undefined;
 }
 
 /** The environment cannot be used; the program must not start. It never reaches a client, so it has no error code. */
@@ -165,8 +166,17 @@ const declarations: { readonly [Key in keyof Settings]: Declaration<Settings[Key
     shown: "`P30D`",
     unit: "duration",
     meaning:
-      "How long finished instances and their history are kept, at least `P1D`; the same on every node. What is older " +
-      "goes by the week.",
+      "How long finished instances and their history are kept where their definition does not say, at least `P1D`; the " +
+      "same on every node. What is older goes by the week.",
+  },
+  archiveDir: {
+    name: "MILLRACE_ARCHIVE_DIR",
+    read: (text) => text,
+    fallback: undefined,
+    shown: "none: no archive",
+    unit: "path",
+    meaning:
+      "Where finished instances are written to compressed files before they are removed; on every node, or on none.",
   },
 };
 
@@ -204,6 +214,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     logLevel: value("logLevel"),
     drainMs: value("drainMs"),
     retentionMs: value("retentionMs"),
+    archiveDir: value("archiveDir"),
   };
   if (faults.length > 0) {
     throw new SettingsError(faults);

@@ -3,12 +3,13 @@
  * one workflow follow one another, and end by moving the head when another version became the latest.
  */
 import type { Db } from "../foundation/database/index.ts";
+import type { InputError } from "../foundation/errors.ts";
 import { uuidv7 } from "../foundation/ids.ts";
 import type { DefinitionDocument } from "./document.ts";
 import { workflowErrors } from "./errors.ts";
 import { changeStatus, type IsUsed } from "./lifecycle.ts";
 import { contentHash, nextVersion, versionOrder } from "./model.ts";
-import { normaliseDocument } from "./normalise.ts";
+import { normaliseDocument } from "./normalise/normalise.ts";
 import * as queries from "./queries.ts";
 import { getDefinition, readView } from "./read.ts";
 import { isRecord } from "./validate/pointer.ts";
@@ -19,10 +20,15 @@ import type { DefinitionView } from "./views.ts";
 export function validateDefinition(given: unknown): Validation {
   const { document, errors, originOf } = normaliseDocument(given);
   const validation = validateDocument(document);
-  const relocate = (finding: Validation["errors"][number]) => ({ ...finding, pointer: originOf(finding.pointer) });
-  const found = [...errors, ...validation.errors.map(relocate)];
-  const warnings = validation.warnings.map(relocate);
+  const relocate = (finding: InputError) => ({ ...finding, pointer: originOf(finding.pointer) });
+  const found = distinct([...errors, ...validation.errors.map(relocate)]);
+  const warnings = distinct(validation.warnings.map(relocate));
   return found.length === 0 ? { ...validation, warnings } : { errors: found, warnings };
+}
+
+/** What was written once and read in two places has its faults twice. */
+function distinct(findings: readonly InputError[]): InputError[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
 }
 
 export interface NewDefinition {
@@ -153,6 +159,9 @@ function rowOf(document: DefinitionDocument, identity: RowIdentity): unknown[] {
     document.compensateOnFailure ?? null,
     json(document.cancellationTriggers),
     json(document.timeout),
+    json(document.retryPolicy),
+    json(document.concurrency),
+    json(document.retention),
     json(document.uiComponents),
     json(document.executionLog),
     document.templateId ?? null,

@@ -28,6 +28,9 @@ export interface DefinitionRow extends SummaryRow {
   compensateOnFailure: boolean | null;
   cancellationTriggers: Json;
   timeout: Json;
+  retryPolicy: Json;
+  concurrency: Json;
+  retention: Json;
   uiComponents: Json;
   executionLog: Json;
 }
@@ -60,8 +63,8 @@ const summaryColumns = `d.id, d.namespace, d.workflow_id as "workflowId", d.name
 
 const contentColumns = `d.steps, d.input_schema as "inputSchema", d.output_schema as "outputSchema", d.output, d.variables,
   d.compensation_steps as "compensationSteps", d.compensate_on_failure as "compensateOnFailure",
-  d.cancellation_triggers as "cancellationTriggers", d.timeout, d.ui_components as "uiComponents",
-  d.execution_log as "executionLog"`;
+  d.cancellation_triggers as "cancellationTriggers", d.timeout, d.retry_policy as "retryPolicy", d.concurrency,
+  d.retention, d.ui_components as "uiComponents", d.execution_log as "executionLog"`;
 
 const withHead = `from workflow_orchestrator_service.workflow_definitions d
   left join workflow_orchestrator_service.workflow_heads h on h.namespace = d.namespace and h.workflow_id = d.workflow_id`;
@@ -104,9 +107,9 @@ export const insertDefinition = statement(
   "workflows.insert_definition",
   `insert into workflow_orchestrator_service.workflow_definitions
      (id, namespace, workflow_id, name, description, version, version_order, status, steps, input_schema, output_schema, output,
-      variables, compensation_steps, compensate_on_failure, cancellation_triggers, timeout, ui_components, execution_log,
-      template_id, created_by, content_hash)
-   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+      variables, compensation_steps, compensate_on_failure, cancellation_triggers, timeout, retry_policy, concurrency, retention,
+      ui_components, execution_log, template_id, created_by, content_hash)
+   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 );
 
 export const setStatus = statement(
@@ -146,6 +149,13 @@ export const listVersionRows = statement(
   `select ${summaryColumns}, d.version_order as "versionOrder" ${withHead}
    where d.namespace = $1 and d.workflow_id = $2 and d.${visible} and ($3::text is null or d.version_order < $3)
    order by d.version_order desc limit $4`,
+);
+
+/** Of all versions that a client sees. Those that were replaced or deleted had no instances. */
+export const listVersionIds = statement(
+  "workflows.list_version_ids",
+  `select id from workflow_orchestrator_service.workflow_definitions
+   where namespace = $1 and workflow_id = $2 and ${visible}`,
 );
 
 export interface ListFilter {

@@ -109,6 +109,12 @@ export async function listVersions(
   return { items: page.map(summaryOf), next: rows.length > limit ? page.at(-1)?.versionOrder : undefined };
 }
 
+/** The ids of a workflow's versions, in no order. */
+export async function versionIds(db: Db, what: { namespace: string; workflowId: string }): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(queries.listVersionIds, [what.namespace, what.workflowId]);
+  return rows.map(({ id }) => id);
+}
+
 /** Whatever its status, for whoever holds its id. */
 export async function readView(db: Db, id: string): Promise<DefinitionView> {
   const [row] = await db.query<queries.DefinitionRow>(queries.readDefinition, [id]);

@@ -94,11 +94,56 @@ describe("POST", () => {
     ]);
   });
 
+  test("takes steps inside steps, and gives them back as they are stored", async () => {
+    const call = client();
+    const left: Fields[] = [
+      { stepId: "a", type: "TASK", taskId: "t", next: [{ nextStepId: "b" }], onFailure: "b" },
+      { stepId: "b", type: "TASK", taskId: "t" },
+    ];
+    const each = {
+      stepId: "each",
+      type: "MAP",
+      items: "input.list",
+      steps: [{ stepId: "c", type: "TASK", taskId: "t" }],
+    };
+    const steps = [
+      { stepId: "fan", parallelBranches: [{ branchId: "left", steps: left }], next: [{ nextStepId: "each" }] },
+      each,
+    ];
+    const { status, json } = await call("POST", "", document({ steps, concurrency: { limit: 1 }, retention: "P1D" }));
+    expect(status).toBe(201);
+    const stored = {
+      steps: [
+        {
+          stepId: "fan",
+          type: "PARALLEL",
+          branches: [
+            {
+              branchId: "left",
+              steps: [
+                { stepId: "a", type: "TASK", taskId: "t", transitions: { default: "b" }, onFailure: { default: "b" } },
+                { stepId: "b", type: "TASK", taskId: "t" },
+              ],
+            },
+          ],
+          transitions: { default: "each" },
+        },
+        each,
+      ],
+      concurrency: [{ limit: 1 }],
+      retention: "P1D",
+    };
+    expect(json).toMatchObject(stored);
+    expect((await call("GET", `/${json.id}`)).json).toMatchObject(stored);
+    expect((await call("POST", "", document(stored))).status).toBe(200);
+    expect((await call("POST", "", document({ ...stored, retention: "P2D" }))).status).toBe(201);
+  });
+
   test("tells every fault with pointer, message and what would be right", async () => {
     const answer = await client()(
       "POST",
       "",
-      document({ timeout: 0, extra: 1, steps: [{ stepId: "a", type: "MAP" }] }),
+      document({ timeout: 0, extra: 1, steps: [{ stepId: "a", type: "MAPP" }] }),
     );
     expect(answer).toMatchObject({ status: 400, json: { code: "workflows.definition_invalid" } });
     const errors = answer.json.errors as Fields[];
@@ -153,7 +198,7 @@ test("the published schema accepts what is accepted and refuses unknown fields a
   const { validate } = compileSchema(json);
   expect(validate(document({ $schema: "x", version: "1.0.0", status: "draft" }))).toEqual([]);
   expect(validate(document({ extra: 1 }))).not.toEqual([]);
-  expect(validate(document({ steps: [{ stepId: "a", type: "MAP" }] }))).not.toEqual([]);
+  expect(validate(document({ steps: [{ stepId: "a", type: "MAPP" }] }))).not.toEqual([]);
   expect(JSON.stringify(json)).toContain("A CEL expression");
 });
 

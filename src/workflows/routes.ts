@@ -3,10 +3,11 @@ import type { Database } from "../foundation/database/index.ts";
 import { cursorInvalid, decodeCursor, encodeCursor, type HttpServer } from "../foundation/http/index.ts";
 import { isUuid } from "../foundation/ids.ts";
 import * as contract from "./contract.ts";
-import { maxDocumentBytes, publishedSchema } from "./document.ts";
+import { publishedSchema } from "./document.ts";
 import { workflowErrors } from "./errors.ts";
 import { type VisibleStatus, visibleStatuses } from "./model.ts";
 import * as operations from "./operations.ts";
+import { maxDocumentBytes } from "./schema/parts.ts";
 import { nearest, oneOf } from "./validate/nearest.ts";
 
 const base = "/api/v1/workflows/definitions";

@@ -1,8 +1,8 @@
 /** Reads a definition from the text of a file, JSON or YAML, with faults by line and column. */
 import { isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 import type { InputError } from "../foundation/errors.ts";
-import { maxDocumentBytes } from "./document.ts";
 import { findJsonFault } from "./json_fault.ts";
+import { maxDocumentBytes } from "./schema/parts.ts";
 import { parsePointer } from "./validate/pointer.ts";
 
 export type TextFormat = "json" | "yaml";

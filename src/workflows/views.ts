@@ -46,6 +46,9 @@ export function viewOf(row: DefinitionRow): DefinitionView {
     compensateOnFailure: row.compensateOnFailure,
     cancellationTriggers: row.cancellationTriggers,
     timeout: row.timeout,
+    retryPolicy: row.retryPolicy,
+    concurrency: row.concurrency,
+    retention: row.retention,
     uiComponents: row.uiComponents,
     executionLog: row.executionLog,
   };

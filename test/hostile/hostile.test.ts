@@ -4,10 +4,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publishedSchema } from "../../src/workflows/index.ts";
 import { startTestApp, type TestApp, testKey } from "../support/app.ts";
+import { goodBodies } from "./good_bodies.ts";
 import { type HostileRequest, hostileRequest, type Route, routesOf } from "./requests.ts";
 
 const definitions = "/api/v1/workflows/definitions";
 const instances = "/api/v1/workflows/instances";
+const templates = "/api/v1/workflows/templates";
 const requests = 4_000;
 const longestAnswerMs = 10_000;
 
@@ -16,6 +18,7 @@ let agent: http.Agent;
 let routes: Route[];
 let existing: string[];
 let ended: string[];
+let templateRefs: string[];
 let root: Record<string, unknown>;
 
 beforeAll(async () => {
@@ -33,7 +36,11 @@ beforeAll(async () => {
   await program.call("POST", definitions, { body: { workflowId: "waits", name: "Waits", steps: waits } });
   const over = await program.call("POST", `${instances}?wait=PT20S`, { body: { definitionId: "double", input: 1 } });
   ended = [over.body.instanceId];
+  const [template] = goodBodies(templates);
+  const trap = await program.call("POST", templates, { body: template });
+  expect(trap.status, JSON.stringify(trap.body)).toBe(201);
   existing = ["double", "waits", "victim", created.body.id];
+  templateRefs = [trap.body.id, "trap", "second-trap", "poll-until", "saga"];
   // Many, for a cancel ends one.
   for (let n = 0; n < 60; n++) {
     const asleep = await program.call("POST", instances, { body: { definitionId: "waits", input: n } });
@@ -88,14 +95,18 @@ test("the OpenAPI document names the routes that are attacked", () => {
   const names = routes.map(({ method, template }) => `${method} ${template}`);
   expect(names).toContain(`POST ${instances}`);
   expect(names).toContain(`POST ${instances}/{id}/signal`);
+  expect(names).toContain(`POST ${instances}/{id}/restart`);
+  expect(names).toContain(`POST ${instances}/bulk`);
+  expect(names).toContain(`POST ${instances}/batch`);
   expect(names).toContain(`POST ${definitions}`);
+  expect(names).toContain(`POST ${templates}/{id}/instantiate`);
   expect(names).toContain("GET /api/v1/nodes");
-  expect(names.length).toBeGreaterThanOrEqual(17);
+  expect(names.length).toBeGreaterThanOrEqual(33);
 });
 
 test(`${requests} hostile requests are answered below 500, every refusal by a problem document`, async () => {
   const statuses = new Map<number, number>();
-  const aim = { routes, root, definition: publishedSchema(), existing, ended, key: testKey };
+  const aim = { routes, root, definition: publishedSchema(), existing, templates: templateRefs, ended, key: testKey };
   const property = fc.asyncProperty(hostileRequest(aim), async (request) => {
     const { status, type, text } = await send(request);
     statuses.set(status, (statuses.get(status) ?? 0) + 1);

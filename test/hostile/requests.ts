@@ -47,6 +47,8 @@ export interface Aim {
   definition: Schema;
   /** Ids and names of what exists. */
   existing: readonly string[];
+  /** Of templates, for their routes: among all that exists they would hardly be met. */
+  templates: readonly string[];
   /** Ids of instances that have ended: what would change them is a conflict. */
   ended: readonly string[];
   key: string;
@@ -107,7 +109,7 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
             arbitrary: fc.constantFrom("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "PROPFIND"),
           },
         ),
-        segments: fc.array(segment(aim), { minLength: 3, maxLength: 3 }),
+        segments: fc.array(segment(aim, route), { minLength: 3, maxLength: 3 }),
         query: queryOf(route),
         headers: headersOf(aim),
         body: bodyOf(route, aim),
@@ -127,9 +129,10 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
 }
 
 /** One part of a path: something that exists, something that could, something hostile, something badly escaped. */
-function segment({ existing, ended }: Aim): fc.Arbitrary<string> {
+function segment({ existing, templates, ended }: Aim, { template }: Route): fc.Arbitrary<string> {
+  const known = template.includes("/templates") ? templates : existing;
   return fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom(...existing) },
+    { weight: 6, arbitrary: fc.constantFrom(...known) },
     { weight: 4, arbitrary: fc.constantFrom(...ended) },
     { weight: 2, arbitrary: fc.uuid() },
     { weight: 3, arbitrary: fc.constantFrom(...hostileTexts.filter((text) => text.length < 3_000)).map(escapePart) },

@@ -102,20 +102,36 @@ export const hostileValue: fc.Arbitrary<Json> = fc.oneof(
   fc.jsonValue() as fc.Arbitrary<Json>,
 );
 
-/** Values of a JSON Schema as far as it says; where it says nothing, anything. Not all of them are valid. */
-export function anyOfSchema(schema: unknown, root: Schema, depth = 0): fc.Arbitrary<Json> {
+/** How often a part of a schema may stand inside itself: steps inside a branch inside a branch. */
+const maxVisits = 3;
+
+/**
+ * Values of a JSON Schema as far as it says; where it says nothing, anything. Not all of them are valid. A schema that
+ * refers to itself is followed a few times: `visits` counts the references that led here, and each begins anew with the
+ * depth.
+ */
+export function anyOfSchema(
+  schema: unknown,
+  root: Schema,
+  depth = 0,
+  visits: ReadonlyMap<string, number> = new Map(),
+): fc.Arbitrary<Json> {
   if (typeof schema !== "object" || schema === null || depth > 8) return hostileValue;
   const known = schema as Schema;
-  if (typeof known.$ref === "string") return anyOfSchema(resolve(known.$ref, root), root, depth + 1);
+  if (typeof known.$ref === "string") {
+    const count = (visits.get(known.$ref) ?? 0) + 1;
+    if (count > maxVisits) return hostileValue;
+    return anyOfSchema(resolve(known.$ref, root), root, 0, new Map(visits).set(known.$ref, count));
+  }
   if ("const" in known) return fc.constant(known.const as Json);
   if (Array.isArray(known.enum)) return fc.constantFrom(...(known.enum as Json[]));
   const forms = known.anyOf ?? known.oneOf;
-  if (Array.isArray(forms)) return fc.oneof(...forms.map((form) => anyOfSchema(form, root, depth + 1)));
+  if (Array.isArray(forms)) return fc.oneof(...forms.map((form) => anyOfSchema(form, root, depth + 1, visits)));
   switch (known.type) {
     case "object":
-      return objectOf(known, root, depth);
+      return objectOf(known, { root, depth, visits });
     case "array":
-      return fc.array(anyOfSchema(known.items, root, depth + 1), { maxLength: 4 });
+      return fc.array(anyOfSchema(known.items, root, depth + 1, visits), { maxLength: 4 });
     case "string":
       return fc.oneof(
         fc.constantFrom("a", "b", "step-1", "transform", "PT1S", "input.n", "true"),
@@ -131,19 +147,26 @@ export function anyOfSchema(schema: unknown, root: Schema, depth = 0): fc.Arbitr
   }
 }
 
-function objectOf(schema: Schema, root: Schema, depth: number): fc.Arbitrary<Json> {
+function objectOf(
+  schema: Schema,
+  { root, depth, visits }: { root: Schema; depth: number; visits: ReadonlyMap<string, number> },
+): fc.Arbitrary<Json> {
   const properties = Object.entries((schema.properties ?? {}) as Record<string, unknown>);
   const required = new Set((schema.required ?? []) as string[]);
   const shape: Record<string, fc.Arbitrary<Json | undefined>> = {};
   for (const [name, part] of properties) {
-    const value = anyOfSchema(part, root, depth + 1);
+    const value = anyOfSchema(part, root, depth + 1, visits);
     shape[name] = required.has(name) ? value : fc.option(value, { nil: undefined, freq: depth > 2 ? 1 : 2 });
   }
   const members = fc.record(shape).map((record) => JSON.parse(JSON.stringify(record)) as Json);
   if (properties.length > 0 || schema.additionalProperties === undefined) return members;
-  return fc.dictionary(fc.string({ maxLength: 10 }), anyOfSchema(schema.additionalProperties, root, depth + 1), {
-    maxKeys: 4,
-  });
+  return fc.dictionary(
+    fc.string({ maxLength: 10 }),
+    anyOfSchema(schema.additionalProperties, root, depth + 1, visits),
+    {
+      maxKeys: 4,
+    },
+  );
 }
 
 /** `#/components/schemas/Name`, `#/$defs/Name`. */

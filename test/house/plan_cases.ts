@@ -1,27 +1,43 @@
 /** The engine's statements with values to run them by, the indexes that they may use, and how much they may read. */
 
+import * as archive from "../../src/engine/queries/archive.ts";
 import * as lanes from "../../src/engine/queries/lanes.ts";
 import * as retention from "../../src/engine/queries/retention.ts";
 import * as retire from "../../src/engine/queries/retire.ts";
+import * as statistics from "../../src/engine/queries/statistics.ts";
 import * as views from "../../src/engine/queries/views.ts";
 import * as work from "../../src/engine/queries/work.ts";
 import type { Statement } from "../../src/foundation/database/index.ts";
 import { uuidv7 } from "../../src/foundation/ids.ts";
-import { bigNamespace, definitionOf, type Sample, shardCount, workflowOf } from "../support/many_instances.ts";
+import {
+  bigNamespace,
+  busyLimit,
+  definitionOf,
+  instanceCount,
+  type Sample,
+  shardCount,
+  workflowOf,
+} from "../support/many_instances.ts";
 
 const dayMs = 86_400_000;
 const zeroId = "00000000-0000-0000-0000-000000000000";
 const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-const daysAgo = (days: number) => new Date(Date.now() - days * dayMs).toISOString();
-const columns = (of: readonly Sample[]) => [of.map(({ shard }) => shard), of.map(({ id }) => id)];
+export const daysAgo = (days: number) => new Date(Date.now() - days * dayMs).toISOString();
+export const columns = (of: readonly Sample[]) => [of.map(({ shard }) => shard), of.map(({ id }) => id)];
 
 /** The newest instances of the tables; of empty tables one that is not there. */
 export type Some = (count: number) => readonly Sample[];
 
 export const instancesKey = "workflow_instances_pkey";
-const byTime = "workflow_instances_namespace_idx";
+export const byTime = "workflow_instances_namespace_idx";
 const journalKey = "workflow_instance_steps_pkey";
 const payloadsOfInstance = "payloads_instance_idx";
+const transitionsOfEntity = "fsm_transitions_entity_idx";
+const logKey = "execution_logs_pkey";
+const permitKey = "concurrency_permits_pkey";
+const levels = ["info", "warn", "error"];
+export const one = (some: Some) => some(1)[0]!;
+const thirdOf = (some: Some, count: number, value: string) => [...columns(some(count)), some(count).map(() => value)];
 
 export interface Case {
   name: string;
@@ -39,6 +55,9 @@ const of = (
   statement: Statement,
   given: { values: (some: Some) => readonly unknown[]; indexes: readonly string[]; most: number; rows?: number },
 ): Case => ({ name: statement.name, text: () => statement.text, ...given });
+
+/** An instance that has an idempotency key. */
+const keyed = instanceCount - 2;
 
 /** Per instance: its row, whether it has payloads, and its journal in each of five weeks. */
 const pagesPerFold = 22;
@@ -80,7 +99,9 @@ export const cases: readonly Case[] = [
     most: 20,
   }),
   of(work.firstStarts, {
-    values: () => [JSON.stringify([[2, bigNamespace, workflowOf(0), "key-2"]])],
+    values: () => [
+      JSON.stringify([[keyed % shardCount, bigNamespace, workflowOf(Math.floor(keyed / 7) % 20), `key-${keyed}`]]),
+    ],
     indexes: ["idempotency_keys_pkey"],
     most: 5,
     rows: 1,
@@ -122,9 +143,61 @@ export const cases: readonly Case[] = [
   }),
   of(views.readTransitions, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, bigNamespace, 100],
-    indexes: ["fsm_transitions_entity_idx"],
+    indexes: [transitionsOfEntity],
     most: 30,
     rows: 1,
+  }),
+  of(views.readPausedSince, {
+    values: (some) => [one(some).shard, one(some).id],
+    indexes: [transitionsOfEntity],
+    most: 30,
+  }),
+  of(views.readLogs, {
+    values: (some) => [one(some).shard, one(some).id, bigNamespace, null, levels, null, null, 100],
+    indexes: [logKey],
+    most: 300,
+  }),
+  of(views.readInstancePermits, {
+    values: (some) => [one(some).id],
+    indexes: ["concurrency_permits_instance_idx", permitKey],
+    most: 150,
+    rows: 1,
+  }),
+  of(work.readPermits, { values: () => [7, busyLimit], indexes: [permitKey], most: 150, rows: 1_000 }),
+  of(work.readEndings, {
+    values: (some) => [one(some).shard, one(some).id, 0, 2_000],
+    indexes: [journalKey],
+    most: 30,
+    rows: 1,
+  }),
+  of(work.readJournal, {
+    values: (some) => [one(some).shard, one(some).id, 0, 2_000],
+    indexes: [journalKey],
+    most: 30,
+    rows: 1,
+  }),
+  of(work.saveLogs, {
+    values: (some) => [
+      JSON.stringify([
+        [one(some).shard, one(some).id, uuidv7(Date.now()), null, "info", "m", null, "task", "a", "a", 1, Date.now()],
+      ]),
+    ],
+    indexes: [instancesKey, logKey],
+    most: 60,
+  }),
+  of(work.saveCarried, {
+    values: (some) => [
+      JSON.stringify([[one(some).shard, one(some).id, 9, "a", null, "TASK", 1, "COMPLETED", {}, {}, null, null, 1, 2]]),
+      "carried",
+    ],
+    indexes: [],
+    most: 60,
+  }),
+  of(statistics.readStatistics, {
+    values: () => [[definitionOf(3, 0), definitionOf(3, 1)]],
+    indexes: ["definition_statistics_pkey", "definition_tallies_definition_idx"],
+    most: 1_300,
+    rows: 200,
   }),
   of(views.isDefinitionUsed, {
     values: () => [bigNamespace, workflowOf(3), definitionOf(3, 1)],
@@ -132,8 +205,48 @@ export const cases: readonly Case[] = [
     most: 50,
     rows: 1,
   }),
+  of(retention.readExpired, {
+    values: () => [daysAgo(1), daysAgo(30), 1_000],
+    indexes: ["workflow_instances_expires_idx"],
+    most: 1_200,
+    rows: 1_000,
+  }),
+  of(retention.deleteExpiredLogs, {
+    values: () => [daysAgo(-30), 100],
+    indexes: ["execution_logs_expires_idx", logKey],
+    most: 100 * 10,
+  }),
+  of(archive.readExpiredOfWeek, {
+    values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 25, daysAgo(1), daysAgo(0)],
+    indexes: [instancesKey],
+    most: 300,
+    rows: 25,
+  }),
+  of(archive.readArchivedInstances, {
+    values: (some) => columns(some(25)),
+    indexes: [instancesKey],
+    most: 25 * 5,
+    rows: 25,
+  }),
+  of(archive.readArchivedSteps, {
+    values: (some) => [...thirdOf(some, 25, "0"), 100],
+    indexes: [journalKey],
+    most: 25 * 20,
+    rows: 25,
+  }),
+  of(archive.readArchivedTransitions, {
+    values: (some) => [...thirdOf(some, 25, "0"), 100],
+    indexes: [transitionsOfEntity],
+    most: 25 * 30,
+    rows: 25,
+  }),
+  of(archive.readArchivedLogs, {
+    values: (some) => [...thirdOf(some, 25, zeroId), 100],
+    indexes: [logKey],
+    most: 25 * 300,
+  }),
   of(retention.trimInstances, {
-    values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 1_000, daysAgo(1)],
+    values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 1_000, daysAgo(1), daysAgo(0)],
     indexes: [instancesKey],
     most: 10_000,
     rows: 1,
@@ -145,6 +258,12 @@ export const others: readonly { statement: Statement; because: string }[] = [
   { statement: work.acceptStarts, because: "its function is looked at below" },
   { statement: lanes.flush, because: "its function is looked at below" },
   { statement: lanes.acquireShard, because: "its function is looked at below" },
+  { statement: work.acceptRestart, because: "its function is looked at below" },
+  { statement: retention.deleteInstances, because: "its function is looked at below" },
+  { statement: retention.deleteBelongings, because: "its function is looked at below" },
+  { statement: statistics.moveTallies, because: "it moves whatever it finds" },
+  { statement: statistics.foldRareFailures, because: "once an hour, over the sums of failures" },
+  { statement: archive.tryArchiveLock, because: "without a table" },
   ...[
     lanes.readSettings,
     lanes.registerNode,
@@ -156,9 +275,15 @@ export const others: readonly { statement: Statement; because: string }[] = [
     statement,
     because: "once in the life of a node, or without a table",
   })),
-  ...[lanes.beat, lanes.readCluster, lanes.noteFolding, lanes.abandonLane, lanes.closeLanes, lanes.endBlockers].map(
-    (statement) => ({ statement, because: "its tables have a row for each node, lane or shard" }),
-  ),
+  ...[
+    views.isShardOwned,
+    lanes.beat,
+    lanes.readCluster,
+    lanes.noteFolding,
+    lanes.abandonLane,
+    lanes.closeLanes,
+    lanes.endBlockers,
+  ].map((statement) => ({ statement, because: "its tables have a row for each node, lane or shard" })),
   ...[retire.expireNodes, retire.closeStrayLanes].map((statement) => ({
     statement,
     because: "rows of nodes and lanes",
@@ -167,9 +292,11 @@ export const others: readonly { statement: Statement; because: string }[] = [
   ...[
     lanes.ensurePartitions,
     retention.forgetEmptiness,
+    retention.readHorizon,
     retention.readOldPartitions,
+    retention.lookAtInstances,
     retention.retireInstances,
-    retention.dropHistory,
+    retention.retireHistory,
     retention.deleteStrayWaits,
     retention.deleteStrayPayloads,
     retention.deleteStrayTimers,
@@ -177,87 +304,3 @@ export const others: readonly { statement: Statement; because: string }[] = [
 ];
 
 /** The text of a list is assembled; it is taken from the function that would send it. */
-const listed = (
-  name: string,
-  given: Omit<Case, "name" | "text" | "values"> & { filter: (some: Some) => Partial<views.ListFilter> },
-): Case => {
-  const sent = (some: Some) => assembled({ namespace: bigNamespace, limit: 50, ...given.filter(some) });
-  return { ...given, name, text: (some) => sent(some).text, values: (some) => sent(some).values };
-};
-
-function assembled(filter: views.ListFilter): { text: string; values: readonly unknown[] } {
-  let sent: { text: string; values: readonly unknown[] } | undefined;
-  const refuse = () => Promise.reject(new Error("lists are assembled"));
-  void views.listInstances(
-    {
-      query: refuse,
-      execute: refuse,
-      unnamed: (text, values = []) => {
-        sent = { text, values };
-        return Promise.resolve([]);
-      },
-    },
-    filter,
-  );
-  return sent!;
-}
-
-const byStatus = "workflow_instances_status_idx";
-const byWorkflow = "workflow_instances_definition_idx";
-const byCorrelation = "workflow_instances_correlation_idx";
-const flow = { workflowId: workflowOf(4) };
-const version = { workflowId: workflowOf(4), id: definitionOf(4, 1) };
-
-export const lists: readonly Case[] = [
-  listed("all", { filter: () => ({}), indexes: [byTime], most: 100, rows: 50 }),
-  listed("of a small namespace", { filter: () => ({ namespace: "small-3" }), indexes: [byTime], most: 150, rows: 50 }),
-  listed("of an unknown namespace", { filter: () => ({ namespace: "nobody" }), indexes: [byTime], most: 30 }),
-  listed("of a status", { filter: () => ({ status: ["FAILED"] }), indexes: [byStatus], most: 150, rows: 50 }),
-  listed("of three statuses", {
-    filter: () => ({ status: ["FAILED", "RUNNING", "COMPLETED"] }),
-    // Of a status that most have, the newest are as near by time.
-    indexes: [byStatus, byTime],
-    most: 200,
-    rows: 50,
-  }),
-  listed("of a status that none has", { filter: () => ({ status: ["PAUSED"] }), indexes: [byStatus], most: 30 }),
-  listed("of a workflow", { filter: () => ({ definition: flow }), indexes: [byWorkflow], most: 150, rows: 50 }),
-  listed("of a version", { filter: () => ({ definition: version }), indexes: [byWorkflow], most: 200, rows: 50 }),
-  listed("of a correlation", {
-    filter: (some) => ({ correlationId: `order-${Math.floor(some(1)[0]!.n / 2)}` }),
-    indexes: [byCorrelation],
-    most: 30,
-    rows: 1,
-  }),
-  listed("after an id", { filter: (some) => ({ after: some(500)[0]!.id }), indexes: [byTime], most: 100, rows: 50 }),
-  listed("of a time", {
-    filter: () => ({ startedAfter: daysAgo(9), startedBefore: daysAgo(8) }),
-    indexes: [byTime],
-    most: 100,
-    rows: 50,
-  }),
-  listed("of a status and a time", {
-    filter: () => ({ status: ["FAILED"], startedBefore: daysAgo(8) }),
-    indexes: [byStatus],
-    most: 150,
-    rows: 50,
-  }),
-  listed("of a workflow, a time and a place", {
-    filter: (some) => ({ definition: flow, startedAfter: daysAgo(19), after: some(500)[0]!.id }),
-    indexes: [byWorkflow],
-    most: 150,
-    rows: 50,
-  }),
-  // One in twenty of one index's rows is what the other asks for: about a thousand rows are looked at.
-  listed("of a status and a workflow", {
-    filter: () => ({ status: ["FAILED"], definition: flow }),
-    indexes: [byStatus, byWorkflow],
-    most: 1_200,
-    rows: 50,
-  }),
-  listed("of a correlation and a status", {
-    filter: (some) => ({ correlationId: `order-${Math.floor(some(1)[0]!.n / 2)}`, status: ["PAUSED"] }),
-    indexes: [byCorrelation, byStatus],
-    most: 30,
-  }),
-];

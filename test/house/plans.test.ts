@@ -1,13 +1,15 @@
 /**
  * How PostgreSQL runs the engine's statements: by which index, and how many pages it reads. Twice: in tables that were
  * analyzed while they were empty, because prepared plans made then are kept while the tables fill; and in tables with
- * 200,000 instances, with the plan of a first call and with that of a prepared statement.
+ * 1,000,000 instances, with the plan of a first call and with that of a prepared statement.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as archive from "../../src/engine/queries/archive.ts";
 import * as lanes from "../../src/engine/queries/lanes.ts";
 import * as retention from "../../src/engine/queries/retention.ts";
 import * as retire from "../../src/engine/queries/retire.ts";
+import * as statistics from "../../src/engine/queries/statistics.ts";
 import * as views from "../../src/engine/queries/views.ts";
 import * as work from "../../src/engine/queries/work.ts";
 import { encodeChange, encodeStart, encodeStep, encodeTransition } from "../../src/engine/store/rows.ts";
@@ -16,7 +18,8 @@ import { uuidv7 } from "../../src/foundation/ids.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { bigNamespace, definitionOf, insertManyInstances, type Sample, workflowOf } from "../support/many_instances.ts";
 import { type Explainer, openExplainer, type Plan } from "../support/plans.ts";
-import { type Case, cases, instancesKey, lists, others, type Some } from "./plan_cases.ts";
+import { type Case, cases, instancesKey, others, type Some } from "./plan_cases.ts";
+import { counts, lists } from "./plan_lists.ts";
 
 /** What is asked for in the empty tables too. */
 const nobody: Sample[] = [{ n: 0, shard: 1, id: uuidv7(Date.now()) }];
@@ -116,7 +119,7 @@ async function fullFlush(owners: readonly Sample[], seq: number): Promise<Call> 
     });
   });
   const changes = owners.map(({ shard, id }) =>
-    encodeChange({ ...common, shard, id, status: "COMPLETED", ready: false }),
+    encodeChange({ ...common, shard, id, status: "COMPLETED", ready: false, completedAt: now }),
   );
   const transitions = owners.map(({ shard, id }) =>
     encodeTransition(
@@ -124,6 +127,7 @@ async function fullFlush(owners: readonly Sample[], seq: number): Promise<Call> 
       { from: null, to: "RUNNING", event: "started" },
     ),
   );
+  const definition = definitionOf(1, 0);
   const extras = {
     timersArmed: owners.map(({ shard, id }) => [shard, now, id, `t${seq}`]),
     timersCleared: owners.map(({ shard, id }) => [shard, now, id, "w"]),
@@ -131,6 +135,24 @@ async function fullFlush(owners: readonly Sample[], seq: number): Promise<Call> 
     waitsEnded: owners.map(({ shard, id }) => [shard, id, "w", "fulfilled", null]),
     inboxConsumed: inbox.map(({ shard, id }) => [shard, id]),
     payloadsClaimed: owners.map(({ shard, id }) => [shard, id]),
+    inboxPosted: owners.map(({ shard, id }) => [shard, "CHILD_ENDED", id, {}, shard]),
+    logs: owners.map(({ shard, id }) => [
+      shard,
+      id,
+      uuidv7(now),
+      bigNamespace,
+      "info",
+      "m",
+      null,
+      "task",
+      "a",
+      "a",
+      1,
+      now,
+    ]),
+    tallies: owners.map(() => [definition, "completed", null, null, 7, 1]),
+    permitsPut: owners.map(({ shard, id }) => [shard, id, id, "key", "held", 5, 10, now]),
+    permitsDropped: owners.map(({ shard, id }) => [shard, id, uuidv7(now)]),
   };
   return flushOf(seq, {
     owners,
@@ -160,6 +182,8 @@ function flushOf(seq: number, { owners, starts, changes, steps, transitions, ext
 const flushIndexes = [
   ...["lanes_pkey", "lanes_open_idx", "flush_marks_pkey", "shard_leases_pkey"],
   ...[instancesKey, "timers_pkey", "workflow_event_subscriptions_pkey", "inbox_pkey", "payloads_pkey"],
+  // An instance has few permits: either finds the one.
+  ...["concurrency_permits_pkey", "concurrency_permits_instance_idx"],
 ];
 
 function startsOf(owners: readonly Sample[]): Call {
@@ -171,6 +195,29 @@ function startsOf(owners: readonly Sample[]): Call {
   return { text: work.acceptStarts.text, values: [JSON.stringify(starts), null] };
 }
 
+function restartOf({ shard }: Sample): Call {
+  const [id, origin] = [uuidv7(Date.now()), uuidv7(Date.now())];
+  const head = [shard, id, bigNamespace, definitionOf(1, 0), workflowOf(1), 5, null, null, {}];
+  const start = [...head, { format: 1 }, 3, origin, "a", null, [uuidv7(Date.now())], null, `key ${id}`, "hash"];
+  return { text: work.acceptRestart.text, values: [JSON.stringify(start)] };
+}
+
+/** They have just expired. */
+function removalOf(owners: readonly Sample[]): readonly Call[] {
+  const [shards, ids] = [owners.map(({ shard }) => shard), owners.map(({ id }) => id)];
+  const expire =
+    "update workflow_orchestrator_service.workflow_instances set expires_at = now() - interval '1 hour' where id = any ($1)";
+  return [
+    { text: expire, values: [ids] },
+    { text: retention.deleteInstances.text, values: [shards, ids, ids.map(() => 1), new Date().toISOString(), 100] },
+  ];
+}
+
+const removalIndexes = [
+  ...[instancesKey, "workflow_instance_steps_pkey", "fsm_transitions_entity_idx", "execution_logs_pkey"],
+  ...["timers_pkey", "workflow_event_subscriptions_pkey", "payloads_instance_idx", "payloads_pkey"],
+];
+
 /** Statements inside functions reach tables by these indexes only, whatever the tables hold. */
 async function checkFunctions(): Promise<void> {
   const owners = some(20);
@@ -179,14 +226,24 @@ async function checkFunctions(): Promise<void> {
     flushOf(1, { owners, steps: stepsOf(owners, 5) }),
     await fullFlush(owners, 2),
   ]);
-  // Marks and shards, four tables of rows, six of extras.
-  expect(flushed.length).toBeGreaterThanOrEqual(14);
+  // Marks and shards, four tables of rows, eleven of extras.
+  expect(flushed.length).toBeGreaterThanOrEqual(19);
   expect(flushed.flatMap((plan) => faultsOf(plan, flushIndexes))).toEqual([]);
 
   const starts = startsOf(owners);
   const accepted = await explainer.insideFunctions([starts, starts]);
   expect(accepted.length).toBeGreaterThan(0);
   expect(accepted.flatMap((plan) => faultsOf(plan, ["payloads_pkey"]))).toEqual([]);
+
+  const restarted = await explainer.insideFunctions([restartOf(owners[0]!)]);
+  expect(restarted.length).toBeGreaterThan(0);
+  expect(restarted.flatMap((plan) => faultsOf(plan, ["payloads_pkey", "idempotency_keys_pkey"]))).toEqual([]);
+
+  const removed = await explainer.insideFunctions(removalOf(owners));
+  // The instances, and five kinds of rows.
+  expect(removed.length).toBeGreaterThanOrEqual(6);
+  expect(removed.flatMap((plan) => faultsOf(plan, removalIndexes))).toEqual([]);
+  for (const { text, buffers } of removed) expect(buffers, text).toBeLessThanOrEqual(20 * 60);
 
   const acquired = await explainer.insideFunctions([
     openLane[0]!,
@@ -197,7 +254,7 @@ async function checkFunctions(): Promise<void> {
 }
 
 test("every statement of the engine is looked at, or known not to need it", () => {
-  const named = [lanes, work, views, retention, retire].flatMap((module) =>
+  const named = [lanes, work, views, statistics, retention, archive, retire].flatMap((module) =>
     Object.values(module).filter((value): value is Statement => typeof value === "object" && "name" in value),
   );
   const seen = [...cases.map(({ name }) => name), ...others.map(({ statement }) => statement.name)];
@@ -215,19 +272,22 @@ describe("in tables that were analyzed while they were empty", () => {
   test("functions use their indexes", checkFunctions);
 });
 
-describe("with 200,000 instances", () => {
+describe("with 1,000,000 instances", () => {
   beforeAll(async () => {
     samples = await insertManyInstances(line);
-    // So many that all rows are in the sample: chance chooses no plans.
+    // So many that nearly all rows are in the sample: chance chooses no plans.
     await line.unnamed("set default_statistics_target = 1000");
     await line.unnamed("vacuum analyze");
     await line.query(retention.forgetEmptiness);
-  });
+    // A quarter of a minute; on a busy machine several times as long.
+  }, 300_000);
 
   test.each(cases)("$name uses its index", checkIndexes);
   test.each(cases)("$name reads few pages", checkCost);
   test.each(lists)("a list $name uses its index", checkIndexes);
   test.each(lists)("a list $name reads few pages", checkCost);
+  test.each(counts)("a count $name uses its index", checkIndexes);
+  test.each(counts)("a count $name reads few pages", checkCost);
   test("functions use their indexes", checkFunctions);
 
   test("a flush of one step reads few pages", async () => {

@@ -40,6 +40,8 @@ export interface OldRows {
   /** When they ended; null for those that did not. */
   endedMs?: number | null;
   stateSeq?: number;
+  /** Of their own: how long they are kept after their end. */
+  keptMs?: number;
 }
 
 /** Inserts instances that were started at one time. */
@@ -48,8 +50,9 @@ export async function insertInstances(db: Db, rows: OldRows): Promise<OldInstanc
   const made = ids.map((id) => ({ id, shard: shardOf(id, 64) }));
   await db.unnamed(
     `insert into ${schema}.workflow_instances (shard, id, namespace, workflow_definition_id, workflow_id, status, ready,
-       correlation_id, input, state_seq, started_at, completed_at)
-     select x.shard, x.id, $3, $4, 'old', $5, false, 'order-' || x.id, '{}', $6, $7, $8
+       correlation_id, input, state_seq, started_at, completed_at, retention_ms, expires_at)
+     select x.shard, x.id, $3, $4, 'old', $5, false, 'order-' || x.id, '{}', $6, $7, $8::timestamptz, $9::bigint,
+       $8::timestamptz + $9::bigint * interval '1 millisecond'
      from unnest($1::smallint[], $2::uuid[]) x (shard, id)`,
     [
       made.map(({ shard }) => shard),
@@ -60,12 +63,13 @@ export async function insertInstances(db: Db, rows: OldRows): Promise<OldInstanc
       rows.stateSeq ?? 0,
       new Date(rows.atMs).toISOString(),
       rows.endedMs === undefined || rows.endedMs === null ? null : new Date(rows.endedMs).toISOString(),
+      rows.keptMs ?? null,
     ],
   );
   return made;
 }
 
-/** One journal row and one transition of each. */
+/** One journal row, one transition and one line of the log of each. */
 export async function insertHistory(
   db: Db,
   of: readonly OldInstance[],
@@ -83,6 +87,12 @@ export async function insertHistory(
   await db.unnamed(
     `insert into audit.fsm_transitions (shard, namespace, entity_id, entity_type, to_state, transition_event, created_at)
      select x.shard, 'default', x.id, 'workflow', 'RUNNING', 'workflow_started', $3
+     from unnest($1::smallint[], $2::uuid[]) x (shard, id)`,
+    values,
+  );
+  await db.unnamed(
+    `insert into ${schema}.execution_logs (shard, instance_id, id, namespace, level, message, source, logged_at, recorded_at)
+     select x.shard, x.id, gen_random_uuid(), 'default', 'info', 'a line', 'task', $3, $3
      from unnest($1::smallint[], $2::uuid[]) x (shard, id)`,
     values,
   );

@@ -108,8 +108,8 @@ export async function openExplainer(url: string): Promise<Explainer> {
           return message.startsWith("duration:") && at > 0 ? [planOf(JSON.parse(message.slice(at)))] : [];
         });
         await client.query("set local client_min_messages = warning");
-        // The statement itself comes last; its plan is only the call.
-        return plans.slice(0, -1);
+        // The statement itself may be told of too; its plan is only the call.
+        return plans.filter((plan) => plan.text !== text);
       }),
 
     close: () => client.end(),

@@ -1,4 +1,4 @@
-/** `millrace apply` and `millrace workflows validate`: definitions from files. */
+/** `millrace apply` and `millrace workflows validate`: definitions from files; and how files are sent at all. */
 import type { Client } from "../client.ts";
 import type { CommandContext, GlobalOptions } from "../context.ts";
 import { type DefinitionFile, findDefinitionFiles, readDefinitionFile } from "../definition_files.ts";
@@ -17,6 +17,8 @@ interface FileResult {
   file: string;
   result: "created" | "unchanged" | "valid" | "failed";
   workflowId?: string;
+  /** Of a template. */
+  name?: string;
   version?: string;
   id?: string;
   code?: string;
@@ -27,9 +29,18 @@ interface FileResult {
 
 type Send = (client: Client, document: unknown) => Promise<Omit<FileResult, "file">>;
 
+interface Sending {
+  paths: string[];
+  options: GlobalOptions;
+  /** As the progress says it. */
+  doing: string;
+  /** What a file holds, as the table's head says it. */
+  what: "WORKFLOW" | "TEMPLATE";
+}
+
 /** Sends every definition, also after one has failed; the exit code tells whether all went well. */
 export function apply(context: CommandContext, paths: string[], options: GlobalOptions): Promise<ExitCode> {
-  return eachFile(context, { paths, options, doing: "Applying" }, async (client, document) => {
+  return sendFiles(context, { paths, options, doing: "Applying", what: "WORKFLOW" }, async (client, document) => {
     interface Created {
       id: string;
       workflowId: string;
@@ -44,7 +55,7 @@ export function apply(context: CommandContext, paths: string[], options: GlobalO
 
 /** Asks the server whether it would take the definitions; nothing is stored. */
 export function validate(context: CommandContext, paths: string[], options: GlobalOptions): Promise<ExitCode> {
-  return eachFile(context, { paths, options, doing: "Checking" }, async (client, document) => {
+  return sendFiles(context, { paths, options, doing: "Checking", what: "WORKFLOW" }, async (client, document) => {
     interface Verdict {
       valid: boolean;
       errors: Finding[];
@@ -60,9 +71,10 @@ export function validate(context: CommandContext, paths: string[], options: Glob
   });
 }
 
-async function eachFile(
+/** Sends what each file holds, also after one has failed, and prints what became of each. */
+export async function sendFiles(
   context: CommandContext,
-  { paths, options, doing }: { paths: string[]; options: GlobalOptions; doing: string },
+  { paths, options, doing, what }: Sending,
   send: Send,
 ): Promise<ExitCode> {
   const { terminal } = context;
@@ -77,7 +89,7 @@ async function eachFile(
   }
   terminal.progress.clear();
   if (options.json) terminal.printJson({ items: results });
-  else printResults(context, results);
+  else printResults(context, { results, what });
   return results.some(({ result }) => result === "failed") ? exitCodes.refused : exitCodes.ok;
 }
 
@@ -108,13 +120,16 @@ async function resultOf(
   }
 }
 
-function printResults({ terminal }: CommandContext, results: FileResult[]): void {
+function printResults(
+  { terminal }: CommandContext,
+  { results, what }: { results: FileResult[]; what: Sending["what"] },
+): void {
   const { colors } = terminal;
   printTable(terminal, {
-    head: ["FILE", "WORKFLOW", "VERSION", "RESULT"],
-    rows: results.map(({ file, workflowId, version, result }) => [
+    head: ["FILE", what, "VERSION", "RESULT"],
+    rows: results.map(({ file, workflowId, name, version, result }) => [
       file,
-      workflowId,
+      workflowId ?? name,
       version,
       paintStatus(colors, result),
     ]),

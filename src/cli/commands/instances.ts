@@ -1,4 +1,4 @@
-/** `millrace instances …`, but for `watch`. */
+/** `millrace instances …`: starts, looks, signals and cancels. The rest is in `instances_*.ts` and `watch.ts`. */
 import type { CommandContext, GlobalOptions } from "../context.ts";
 import { type ExitCode, exitCodes } from "../exit.ts";
 import { clipped, errorLine, instant, json, paintStatus, span } from "../format.ts";
@@ -18,6 +18,9 @@ export interface Instance {
   startedAt: string;
   completedAt?: string;
   startedBy?: string;
+  parentInstanceId?: string;
+  originInstanceId?: string;
+  originStepId?: string;
   input?: unknown;
   output?: unknown;
   error?: unknown;
@@ -48,6 +51,7 @@ export function exitCodeOf(status: string): ExitCode {
 
 export interface StartOptions extends GlobalOptions {
   input?: string;
+  variables?: string;
   version?: string;
   correlationId?: string;
   key?: string;
@@ -59,14 +63,19 @@ export async function startInstance(context: CommandContext, ref: string, option
   const { terminal } = context;
   const { version, correlationId, key, priority, wait } = options;
   const input = options.input === undefined ? {} : await readValue(context, { option: "--input", text: options.input });
+  const variables =
+    options.variables === undefined
+      ? undefined
+      : await readValue(context, { option: "--variables", text: options.variables });
   const client = await context.client(options);
   const body = {
     definitionId: ref,
     version,
     input,
+    variables,
     correlationId,
     idempotencyKey: key,
-    priority: priority !== undefined && /^\d+$/.test(priority) ? Number(priority) : priority?.toUpperCase(),
+    priority: priorityOf(priority),
   };
   if (wait !== undefined) terminal.progress.show("Waiting for the end…");
   type Started = { instanceId: string; status: string; startedAt: string } & Partial<Instance>;
@@ -88,6 +97,11 @@ export async function startInstance(context: CommandContext, ref: string, option
   return wait === undefined ? exitCodes.ok : exitCodeOf(answer.status);
 }
 
+/** A number, or a name in whatever case; the server says what is neither. */
+export function priorityOf(text: string | undefined): number | string | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : text?.toUpperCase();
+}
+
 export interface ListOptions extends GlobalOptions {
   limit: number;
   status?: string;
@@ -95,14 +109,14 @@ export interface ListOptions extends GlobalOptions {
   correlationId?: string;
   startedAfter?: string;
   startedBefore?: string;
+  /** Only its children. */
+  parent?: string;
 }
 
 export async function listInstances(context: CommandContext, options: ListOptions): Promise<ExitCode> {
   const { terminal } = context;
   const client = await context.client(options);
-  const { status, workflow, correlationId, startedAfter, startedBefore, limit } = options;
-  const query = { status: status?.toUpperCase(), definitionId: workflow, correlationId, startedAfter, startedBefore };
-  const { items, nextCursor } = await client.list<Instance>(instancesPath, query, limit);
+  const { items, nextCursor } = await client.list<Instance>(instancesPath, filterOf(options), options.limit);
   if (options.json) {
     terminal.printJson({ items, nextCursor });
     return exitCodes.ok;
@@ -123,8 +137,21 @@ export async function listInstances(context: CommandContext, options: ListOption
     ]),
     empty: "No instances.",
   });
-  if (nextCursor !== null) terminal.note(`There are more; raise --limit (now ${limit}).`);
+  if (nextCursor !== null) terminal.note(`There are more; raise --limit (now ${options.limit}).`);
   return exitCodes.ok;
+}
+
+/** The filters of a list as the API names them. */
+export function filterOf(options: Omit<ListOptions, "limit">): Record<string, string | undefined> {
+  const { status, workflow, correlationId, startedAfter, startedBefore, parent } = options;
+  return {
+    status: status?.toUpperCase(),
+    definitionId: workflow,
+    correlationId,
+    startedAfter,
+    startedBefore,
+    parentInstanceId: parent,
+  };
 }
 
 export async function getInstance(context: CommandContext, id: string, options: GlobalOptions): Promise<ExitCode> {
@@ -147,6 +174,13 @@ export async function getInstance(context: CommandContext, id: string, options: 
     ],
     ["waits for", waits === undefined ? undefined : `${waits.eventPattern} since ${instant(waits.since)}`],
     ["correlation", instance.correlationId],
+    ["child of", instance.parentInstanceId],
+    [
+      "restarted",
+      instance.originInstanceId === undefined
+        ? undefined
+        : `from ${instance.originStepId} of ${instance.originInstanceId}`,
+    ],
     ["started", `${instant(startedAt)}${instance.startedBy === undefined ? "" : ` by ${instance.startedBy}`}`],
     ["ended", completedAt === undefined ? undefined : `${instant(completedAt)} after ${span(startedAt, completedAt)}`],
     ["cancelled", cancelation === undefined ? undefined : `${cancelation.reason} (by ${cancelation.requestedBy})`],

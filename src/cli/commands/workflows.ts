@@ -2,6 +2,7 @@
 import type { CommandContext, GlobalOptions } from "../context.ts";
 import { type ExitCode, exitCodes } from "../exit.ts";
 import { instant, paintStatus } from "../format.ts";
+import { type ShownStep, stepHead, stepRows } from "../step_rows.ts";
 import { printFacts, printTable } from "../table.ts";
 
 const base = "/api/v1/workflows/definitions";
@@ -16,12 +17,7 @@ interface Definition {
   description?: string;
   createdAt: string;
   createdBy?: string;
-  steps?: { stepId: string; type: string; taskId?: string; eventPattern?: string; transitions?: Transitions }[];
-}
-
-interface Transitions {
-  default?: string;
-  conditions?: { condition: string; nextStep: string }[];
+  steps?: ShownStep[];
 }
 
 export interface ListOptions extends GlobalOptions {
@@ -100,19 +96,8 @@ export async function getWorkflow(context: CommandContext, ref: string, options:
     ["id", id],
   ]);
   terminal.print();
-  printTable(terminal, {
-    head: ["STEP", "TYPE", "WHAT", "THEN"],
-    rows: steps.map(({ stepId, type, taskId, eventPattern, transitions }) => {
-      return [stepId, type, taskId ?? eventPattern, successors(transitions)];
-    }),
-    empty: "No steps.",
-  });
+  printTable(terminal, { head: stepHead, rows: stepRows(steps), empty: "No steps." });
   return exitCodes.ok;
-}
-
-function successors({ conditions = [], default: otherwise }: Transitions = {}): string {
-  const targets = [...new Set([...conditions.map(({ nextStep }) => nextStep), ...(otherwise ? [otherwise] : [])])];
-  return targets.length === 0 ? "(end)" : targets.join(", ");
 }
 
 /** Changes the status of a version; `verb` is the route's last part. */

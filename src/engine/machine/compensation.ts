@@ -1,8 +1,7 @@
 /** Undoing: the plan, and the walk along it. */
 
 import { enter } from "./evolve.ts";
-import type { ProgramStep } from "./program.ts";
-import { type Compensation, compensationScope, type Outcome } from "./state.ts";
+import { type Compensation, compensationScope, type Outcome, pathOf } from "./state.ts";
 import { holds, scopeOf, type Turn } from "./turn.ts";
 
 /**
@@ -12,8 +11,8 @@ import { holds, scopeOf, type Turn } from "./turn.ts";
 export function beginCompensation(turn: Turn): boolean {
   const { state, program, context } = turn;
   const items: Compensation["items"] = [];
-  const visits = new Map<string, number>();
-  const warnings: string[] = [];
+  const planned = new Map<string, number>();
+  const { warnings } = turn.decision;
   for (const done of state.compensable.toReversed()) {
     for (const step of program.compensationsFor.get(done.stepId) ?? []) {
       const seen = {
@@ -23,12 +22,14 @@ export function beginCompensation(turn: Turn): boolean {
         error: state.error ?? null,
       };
       const where = `condition of compensation "${step.stepId}"`;
-      if (step.condition !== undefined && !holds({ expression: step.condition, where }, scopeOf(turn, seen), warnings))
+      if (
+        step.condition !== undefined &&
+        !holds({ expression: step.condition, where }, scopeOf(turn, undefined, seen), warnings)
+      )
         continue;
-      const visit = (visits.get(step.stepId) ?? 0) + 1;
-      visits.set(step.stepId, visit);
+      const path = nextCompensation(turn, step.stepId, planned);
       items.push({
-        path: `${compensationScope}${step.stepId}${visit === 1 ? "" : `#${visit}`}`,
+        path,
         stepId: step.stepId,
         of: done,
       });
@@ -43,8 +44,15 @@ export function beginCompensation(turn: Turn): boolean {
   return true;
 }
 
-export function compensationStep(turn: Turn, stepId: string): ProgramStep | undefined {
-  return turn.program.compensations.get(stepId);
+/**
+ * Visits of compensations are counted beside those of steps, when they are entered: a workflow that begins again may be
+ * undone again. `planned` counts those of the plan that is being made.
+ */
+function nextCompensation({ state }: Turn, stepId: string, planned: Map<string, number>): string {
+  const name = `${compensationScope}${stepId}`;
+  const visit = (planned.get(name) ?? state.visits[name] ?? 0) + 1;
+  planned.set(name, visit);
+  return pathOf(name, visit);
 }
 
 /** What follows the compensation that is just ending: the next one of the plan, or nothing. */

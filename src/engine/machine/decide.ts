@@ -5,14 +5,23 @@
  * same function runs in production, in the test kit on a virtual clock, and in the simulation that kills it at every point.
  */
 
-import { cancelLive, endInstance, failInstance } from "./ending.ts";
+import { childEnded, spawned } from "./children.ts";
+import { fireTimer, goOn } from "./due.ts";
+import { cancelLive, endInstance } from "./ending.ts";
 import type { DecideContext, Decision, Fact } from "./facts.ts";
+import { gather, isGathering } from "./joins.ts";
+import { changePriority, migrate, pause, retryFailed, skipStep, unpause } from "./life.ts";
+import { askPermits, takePermit } from "./permits.ts";
 import type { Program } from "./program.ts";
+import { begin, queueReady } from "./runs.ts";
 import { complete, consumeRetryTimer, fail } from "./settle.ts";
-import { type InstanceState, isFinal, type LiveStep } from "./state.ts";
-import { advance, chainLimit, programStep, runTask } from "./steps.ts";
-import { failure, newDecision, record, setStatus, type Turn } from "./turn.ts";
-import { expireWait, fits, fulfil } from "./waits.ts";
+import { recordRunning, shown } from "./shown.ts";
+import { type InstanceState, isFinal, type LiveStep, retryKey } from "./state.ts";
+import { advance, chainLimit, runTask } from "./steps.ts";
+import { triggerOf } from "./triggers.ts";
+import { failure, hasBegunWork, newDecision, programStep, record, setStatus, type Turn } from "./turn.ts";
+import { eventOf, fits, fulfil } from "./waits.ts";
+import { beginsAgain } from "./workflow_retry.ts";
 
 /** From this many deaths of its node on, a step fails instead of running again. */
 export const poisonLimit = 5;
@@ -22,8 +31,9 @@ export const poisonLimit = 5;
  * nothing and says why in `ignored`. Exceptions are defects of the engine; the caller parks the instance.
  */
 export function decide(program: Program, state: InstanceState, fact: Fact, context: DecideContext): Decision {
-  const turn: Turn = { program, state, context, decision: newDecision(), ready: [], budget: chainLimit };
-  if (isFinal(state.status)) {
+  const decision = newDecision();
+  const turn: Turn = { program, state, context, decision, ready: [], closings: [], budget: chainLimit };
+  if (isFinal(state.status) && fact.kind !== "retry") {
     turn.decision.ignored = `the instance is ${state.status}`;
     if (fact.kind === "timer") turn.decision.cleared.push({ key: fact.key, dueAt: fact.dueAt });
     return turn.decision;
@@ -44,8 +54,10 @@ function apply(turn: Turn, fact: Fact): void {
         decision.ignored = "the instance has begun";
         return;
       }
-      if (state.deadlineAt !== undefined) decision.armed.push({ key: "", dueAt: state.deadlineAt });
-      queueReady(turn);
+      if (askPermits(turn)) begin(turn);
+      return;
+    case "permitted":
+      if (takePermit(turn, fact.key)) begin(turn);
       return;
     case "continued":
     case "resumed":
@@ -62,6 +74,24 @@ function apply(turn: Turn, fact: Fact): void {
       return;
     case "cancel":
       cancel(turn, fact);
+      return;
+    case "pause":
+      pause(turn);
+      return;
+    case "resume":
+      if (unpause(turn)) goOn(turn);
+      return;
+    case "retry":
+      retryFailed(turn);
+      return;
+    case "skip":
+      skipStep(turn, fact.stepId);
+      return;
+    case "priority":
+      changePriority(turn, fact.priority);
+      return;
+    case "migrate":
+      migrate(turn, fact);
       return;
     default:
       applyToStep(turn, fact);
@@ -82,6 +112,14 @@ function applyToStep(turn: Turn, fact: StepFact): void {
   }
   const step = programStep(turn, live);
   switch (fact.kind) {
+    case "spawned":
+      if (live.phase === "running" && step.child !== undefined) spawned(turn, live, step, fact.childId);
+      else turn.decision.ignored = `step "${fact.path}" does not begin a child`;
+      return;
+    case "child_ended":
+      if (live.phase === "child" && live.childId === fact.childId) childEnded(turn, live, step, fact);
+      else turn.decision.ignored = `step "${fact.path}" does not wait for the instance ${fact.childId}`;
+      return;
     case "completed":
       if (settles(turn, live))
         complete(turn, live, step, { output: fact.output, startedAt: fact.startedAt, completedAt: fact.completedAt });
@@ -108,7 +146,7 @@ function applyToStep(turn: Turn, fact: StepFact): void {
       record(turn, { ...shown(turn, live), status: "PENDING" });
       return;
     case "assigned":
-      if (live.phase !== "unassigned") {
+      if (live.phase !== "unassigned" || turn.state.status === "PAUSED") {
         turn.decision.ignored = `step "${fact.path}" does not wait for a handler`;
         return;
       }
@@ -125,29 +163,9 @@ function applyToStep(turn: Turn, fact: StepFact): void {
 
 /** A result counts while the step runs, here or on the node that kept it at a hand-over. */
 function settles(turn: Turn, live: LiveStep): boolean {
-  if (live.phase === "running" || live.phase === "unassigned") return true;
+  if (live.phase === "running" || live.phase === "unassigned" || isGathering(live)) return true;
   turn.decision.ignored = `step "${live.path}" is not running`;
   return false;
-}
-
-function shown(turn: Turn, live: LiveStep) {
-  return {
-    path: live.path,
-    stepId: live.stepId,
-    type: programStep(turn, live).type,
-    attempt: live.attempt,
-    input: live.input,
-    startedAt: live.startedAt ?? turn.context.now,
-  };
-}
-
-function recordRunning(turn: Turn, live: LiveStep, outcome: { interrupted?: number; runner?: string }): void {
-  consumeRetryTimer(turn, live);
-  record(turn, { ...shown(turn, live), status: "RUNNING", ...(Object.keys(outcome).length === 0 ? {} : { outcome }) });
-}
-
-function queueReady(turn: Turn): void {
-  for (const live of Object.values(turn.state.live)) if (live.phase === "ready") turn.ready.push(live.path);
 }
 
 /**
@@ -157,10 +175,14 @@ function queueReady(turn: Turn): void {
  */
 function resume(turn: Turn, takeover: boolean): void {
   const { state, decision, context } = turn;
+  const paused = state.status === "PAUSED";
   for (const live of Object.values(state.live)) {
     const step = programStep(turn, live);
+    if (isGathering(live)) gather(turn, live);
     if (step.type !== "TASK" || step.transform !== undefined) {
       if (live.phase === "ready") turn.ready.push(live.path);
+      // A child that was not recorded was not made.
+      else if (live.phase === "backoff" && takeover && !paused && live.dueAt! <= context.now) runTask(turn, live, step);
       continue;
     }
     if (live.phase === "running" && live.runner !== undefined) {
@@ -170,7 +192,7 @@ function resume(turn: Turn, takeover: boolean): void {
       // Recorded by an owner that is gone, or a hand-over of something that had not begun.
       if (takeover) rerun(turn, live);
       else runTask(turn, live, step);
-    } else if (live.phase === "backoff" && takeover && live.dueAt! <= context.now) {
+    } else if (live.phase === "backoff" && takeover && !paused && live.dueAt! <= context.now) {
       // Its next attempt was due, so it may have begun.
       rerun(turn, live);
     } else if (live.phase === "ready") {
@@ -184,7 +206,7 @@ function resume(turn: Turn, takeover: boolean): void {
     // `advance` asked for these handlers; they may have run before.
     if (state.live[live.path] !== live || live.phase !== "running" || live.interrupted !== undefined) continue;
     const asked = decision.tasks.find((task) => task.path === live.path);
-    if (asked === undefined) continue;
+    if (asked === undefined || asked.kind !== "task") continue;
     live.interrupted = 1;
     asked.interrupted = 1;
     recordRunning(turn, live, { interrupted: 1 });
@@ -209,41 +231,6 @@ function rerun(turn: Turn, live: LiveStep): void {
   recordRunning(turn, live, { interrupted });
 }
 
-function fireTimer(turn: Turn, key: string, dueAt: number): void {
-  const { state, decision } = turn;
-  if (key === "") {
-    if (state.deadlineAt !== dueAt) {
-      decision.ignored = "the workflow has no such deadline";
-      decision.cleared.push({ key, dueAt });
-      return;
-    }
-    const error = failure(turn, "WORKFLOW_TIMEOUT", "TIMEOUT", "The workflow did not end within its timeout");
-    failInstance(turn, error);
-    return;
-  }
-  const live = state.live[key];
-  if (live === undefined || live.dueAt !== dueAt) {
-    decision.ignored = `no timer of step "${key}" is due`;
-    decision.cleared.push({ key, dueAt });
-    return;
-  }
-  if (live.phase === "running") {
-    decision.ignored = `step "${key}" is at the attempt that this timer began`;
-    return;
-  }
-  const step = programStep(turn, live);
-  if (live.phase === "waiting") {
-    expireWait(turn, live, step);
-    return;
-  }
-  if (live.phase === "backoff") {
-    runTask(turn, live, step);
-    return;
-  }
-  decision.cleared.push({ key, dueAt });
-  complete(turn, live, step, { output: null, startedAt: live.since });
-}
-
 function signal(turn: Turn, fact: Extract<Fact, { kind: "signal" }>): void {
   const { state, decision } = turn;
   if (fact.keyed) {
@@ -255,22 +242,35 @@ function signal(turn: Turn, fact: Extract<Fact, { kind: "signal" }>): void {
     decision.full = true;
   }
   const mail = { signalId: fact.signalId, type: fact.type, payload: fact.payload, receivedAt: fact.receivedAt };
+  const trigger = isCancellable(turn) ? triggerOf(turn, mail, eventOf(mail)) : undefined;
+  if (trigger !== undefined) {
+    const requestedAt = new Date(turn.context.now).toISOString();
+    cancel(turn, { kind: "cancel", ...trigger, requestedBy: "event", requestedAt, source: "EVENT" }, mail.signalId);
+    return;
+  }
   for (const live of Object.values(state.live)) {
     if (live.phase !== "waiting") continue;
     const step = programStep(turn, live);
     const warnings: string[] = [];
-    if (fits(turn, step, mail, warnings)) {
+    if (fits(turn, live, step, { mail, warnings })) {
       fulfil(turn, live, step, mail, warnings);
       return;
     }
+    decision.warnings.push(...warnings);
   }
   state.mailbox.push(mail);
   decision.full = true;
 }
 
-function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>): void {
+/** What is ending cannot be cancelled, but for a failure after which the workflow would begin again. */
+function isCancellable(turn: Turn): boolean {
+  const { ending } = turn.state;
+  return ending === undefined || (ending === "FAILED" && beginsAgain(turn));
+}
+
+function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>, eventId?: string): void {
   const { state, decision } = turn;
-  if (state.ending !== undefined) {
+  if (!isCancellable(turn)) {
     decision.ignored = `the instance is ending as ${state.ending}`;
     return;
   }
@@ -279,21 +279,40 @@ function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>): void {
     requestedBy: fact.requestedBy,
     requestedAt: fact.requestedAt,
     source: fact.source,
+    ...(eventId === undefined ? {} : { eventId }),
     shouldCompensate: fact.compensate,
   };
   decision.full = true;
+  if (state.ending !== undefined) {
+    // The compensation goes on; what does not follow it is the next run.
+    state.ending = "CANCELLED";
+    return;
+  }
+  if (state.retryAt !== undefined) decision.cleared.push({ key: retryKey, dueAt: state.retryAt });
   cancelLive(turn);
   endInstance(turn, "CANCELLED", { compensate: fact.compensate });
+  delete state.retryAt;
+}
+
+function onlyWaits(state: InstanceState): boolean {
+  let waiting = false;
+  for (const path in state.live) {
+    const { phase } = state.live[path]!;
+    // A PARALLEL or MAP waits for what its branches or items wait for.
+    if (phase === "joining") continue;
+    waiting = phase === "waiting";
+    if (!waiting) break;
+  }
+  return waiting;
 }
 
 /** Waiting for nothing but events is a status of its own. */
 function settleStatus(turn: Turn, fact: Fact): void {
   const { state, decision } = turn;
   if (decision.ended !== undefined || state.status === "PAUSED") return;
-  const lives = Object.values(state.live);
-  const waiting = lives.length > 0 && lives.every((live) => live.phase === "waiting");
+  const waiting = !hasBegunWork(state, decision) && onlyWaits(state);
   if (waiting) setStatus(turn, "WAITING_FOR_EVENT", "event_wait_started");
   else if (state.status === "WAITING_FOR_EVENT") {
     setStatus(turn, "RUNNING", fact.kind === "timer" ? "event_wait_expired" : "event_received");
-  } else if (state.status === "CREATED" && fact.kind === "started") setStatus(turn, "RUNNING", "workflow_started");
+  }
 }

@@ -2,14 +2,15 @@
 
 import { parseDuration } from "../../foundation/duration.ts";
 import type { ErrorInfo } from "../task.ts";
-import { type ProgramStep, parseInstant } from "./program.ts";
+import { parseInstant } from "./compile.ts";
+import type { ProgramStep } from "./program.ts";
 import { complete, fail } from "./settle.ts";
 import type { LiveStep } from "./state.ts";
 import { evaluate, failure, record, scopeOf, type Turn } from "./turn.ts";
 
 export function beginDelay(turn: Turn, live: LiveStep, step: ProgramStep): void {
   const startedAt = turn.context.now;
-  const due = delayDue(turn, step);
+  const due = delayDue(turn, live, step);
   if ("error" in due) {
     fail(turn, live, step, { error: due.error, startedAt });
     return;
@@ -30,12 +31,12 @@ export function beginDelay(turn: Turn, live: LiveStep, step: ProgramStep): void 
   turn.decision.armed.push({ key: live.path, dueAt: due.at });
 }
 
-function delayDue(turn: Turn, step: ProgramStep): { at: number } | { error: ErrorInfo } {
+function delayDue(turn: Turn, live: LiveStep, step: ProgramStep): { at: number } | { error: ErrorInfo } {
   const delay = step.delay!;
   if (delay.kind === "for") return { at: turn.context.now + delay.ms };
   if (delay.kind === "until") return { at: delay.at };
   const where = `${delay.kind === "for_expression" ? "delay" : "until"} of step "${step.stepId}"`;
-  const result = evaluate(turn, { expression: delay.expression, where }, scopeOf(turn));
+  const result = evaluate(turn, { expression: delay.expression, where }, scopeOf(turn, live));
   if ("error" in result) return result;
   const { value } = result;
   const refuse = (expected: string) => ({

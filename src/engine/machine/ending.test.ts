@@ -150,6 +150,20 @@ describe("compensation", () => {
     expect(single.tasks.get("~/ua")?.input).toEqual({ id: "A", given: 1, why: "NO" });
   });
 
+  test("does not tell one of those before it, whose inputs hold the whole state: they would double with each", () => {
+    const many = Array.from({ length: 25 }, (_, i) => `s${i}`);
+    const chain = many.map((id, i) => task(id, many[i + 1], i === 24 ? once : {}));
+    const single = begun(chain, { compensationSteps: many.map((id) => undo(`u${id}`, id)) });
+    for (const id of many.slice(0, -1)) single.complete(id);
+    single.fail("s24");
+    for (const id of many.slice(0, -1).reverse()) {
+      const { workflowState } = single.tasks.get(`~/u${id}`)!.input as { workflowState: { steps: object } };
+      expect(Object.keys(workflowState.steps)).toEqual(many);
+      single.complete(`~/u${id}`);
+    }
+    expect(single.state.status).toBe("FAILED");
+  });
+
   test("leaves out one whose condition does not hold or errs", () => {
     const single = failed({
       compensationSteps: [

@@ -2,6 +2,7 @@
 
 import type { ErrorInfo } from "../task.ts";
 import type { Json } from "./definition.ts";
+import type { Program } from "./program.ts";
 import type { FinalStatus, InstanceStatus, JournalEntry } from "./state.ts";
 
 export type Fact =
@@ -24,6 +25,25 @@ export type Fact =
   /** The node to which `runner` pointed is gone, or the step's time is up. */
   | { kind: "abandoned"; path: string }
   | { kind: "timer"; key: string; dueAt: number }
+  /** The child of a WORKFLOW step is made in the same flush that records this. */
+  | { kind: "spawned"; path: string; attempt: number; childId: string }
+  | {
+      kind: "child_ended";
+      path: string;
+      childId: string;
+      status: FinalStatus;
+      output?: Json;
+      error?: ErrorInfo;
+    }
+  | { kind: "pause" }
+  | { kind: "resume" }
+  | { kind: "retry" }
+  | { kind: "skip"; stepId: string }
+  | { kind: "priority"; priority: number }
+  /** `to` is put in by whoever applies the fact; it does not travel. */
+  | { kind: "migrate"; definitionId: string; to?: Program | undefined }
+  /** The home of a concurrency limit has granted a permit. */
+  | { kind: "permitted"; key: string }
   | { kind: "signal"; signalId: string; keyed: boolean; type: string; payload: Json; receivedAt: number }
   | {
       kind: "cancel";
@@ -34,8 +54,12 @@ export type Fact =
       compensate: boolean;
     };
 
-/** A handler to call after the commit. */
+/**
+ * Something to do after the commit: a handler to call; the child of a WORKFLOW to make; the outputs of a MAP's items to
+ * gather from the journal.
+ */
 export interface TaskRun {
+  kind: "task" | "child" | "gather";
   path: string;
   stepId: string;
   taskId: string;
@@ -71,6 +95,14 @@ export interface StatusChange {
   data?: Json;
 }
 
+/** A fact for another instance or for the home of a limit, written in the same flush. */
+export interface Message {
+  kind: "CANCEL" | "PERMIT_ASK" | "PERMIT_RELEASE" | "PERMIT_PRIORITY";
+  /** CANCEL: the child. PERMIT_…: the limit's key. */
+  to: string;
+  fact: { [key: string]: Json };
+}
+
 /** What one fact led to. The state has been advanced; these are to be written in one flush, then acted on. */
 export interface Decision {
   entries: JournalEntry[];
@@ -80,6 +112,7 @@ export interface Decision {
   waitsOpened: WaitOpened[];
   waitsEnded: WaitEnded[];
   tasks: TaskRun[];
+  messages: Message[];
   /** Paths whose handlers are to be told to stop. */
   aborted: string[];
   /** Something changed that no journal row carries: the whole state is to be written. */
@@ -89,8 +122,17 @@ export interface Decision {
   /** The chain is to go on with `continued` after the commit. */
   unfinished: boolean;
   ended: FinalStatus | undefined;
+  /** The workflow failed: the row that it failed by, if it failed by a step. Its compensation, or another run, may follow. */
+  failed: { path: string | undefined } | undefined;
+  /** Expressions that erred and were taken as false, where no row of the journal says so. */
+  warnings: string[];
   /** The fact came too late or twice, and changed nothing. */
   ignored: string | undefined;
+  /** The instance had ended and goes on: what its row says of the end is taken back. */
+  reopened: boolean;
+  priority: number | undefined;
+  /** The version that it goes on with. */
+  program: Program | undefined;
 }
 
 export interface DecideContext {

@@ -31,7 +31,8 @@ const retryPolicy: fc.Arbitrary<RetryPolicy> = fc.record(
   { requiredKeys: [] },
 );
 
-function stepArbitrary(stepId: string, used: string[]): fc.Arbitrary<Step> {
+/** A step of a list whose steps are `used`; `depth` is how many containers it may hold inside each other. */
+function stepArbitrary(stepId: string, used: string[], depth: number): fc.Arbitrary<Step> {
   const target = fc.constantFrom(...used);
   const transitions = fc.record(
     {
@@ -52,15 +53,55 @@ function stepArbitrary(stepId: string, used: string[]): fc.Arbitrary<Step> {
       { v: "output.ok" },
       JSON.parse('{"__proto__":"2"}'),
     ),
+    onFailure: fc.option(
+      fc.record(
+        {
+          default: target,
+          conditions: fc.constantFrom([], [{ condition: "error.code == 'E1'", nextStep: used[0]! }]),
+        },
+        { requiredKeys: [] },
+      ),
+      { nil: undefined, freq: 2 },
+    ),
   };
+  const containers = depth === 0 ? [] : containersOf(stepId, base, depth - 1);
   return fc.oneof(
+    ...containers,
+    {
+      weight: 1,
+      arbitrary: fc.record(
+        {
+          ...base,
+          type: fc.constant("WORKFLOW" as const),
+          workflowId: fc.constant("child"),
+          input: fc.constantFrom<Json>("input", { n: "${input.n}" }),
+          detach: fc.boolean(),
+          retryPolicy,
+          timeout: fc.constantFrom(3_000),
+        },
+        { requiredKeys: ["stepId", "type", "workflowId"] },
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record(
+        {
+          stepId: fc.constant(stepId),
+          type: fc.constant("TERMINATE" as const),
+          status: fc.constantFrom("COMPLETED" as const, "FAILED" as const),
+          output: fc.constantFrom("input.n", "nothing.at.all"),
+          error: fc.constant({ message: "n is ${input.n}" }),
+        },
+        { requiredKeys: ["stepId", "type", "status"] },
+      ),
+    },
     {
       weight: 4,
       arbitrary: fc.record({
         ...base,
         type: fc.constant("TASK" as const),
         taskId: fc.constantFrom("t", "u"),
-        input: fc.constantFrom<Json>("input.n", null, { x: "${variables.v}" }),
+        input: fc.constantFrom<Json>("input.n", null, { x: "${variables.v}" }, { e: "${error == null}" }),
         retryPolicy,
       }),
     },
@@ -102,6 +143,51 @@ function stepArbitrary(stepId: string, used: string[]): fc.Arbitrary<Step> {
   ) as fc.Arbitrary<Step>;
 }
 
+/** PARALLEL and MAP with lists of their own; ids of inner steps begin with the container's. */
+function containersOf(stepId: string, base: { stepId: fc.Arbitrary<string> }, depth: number) {
+  const list = (name: string) =>
+    fc.integer({ min: 1, max: 2 }).chain((count) => {
+      const inner = ["x", "y"].slice(0, count).map((id) => `${stepId}.${name}${id}`);
+      return fc.tuple(...inner.map((id) => stepArbitrary(id, inner, depth))) as fc.Arbitrary<Step[]>;
+    });
+  const branches = fc.tuple(list("l"), list("r"), list("m")).map(([left, right, middle]) => [
+    { branchId: "left", steps: left },
+    { branchId: "__proto__", steps: right },
+    { branchId: "3", steps: middle },
+  ]);
+  return [
+    {
+      weight: 3,
+      arbitrary: fc.record(
+        {
+          ...base,
+          type: fc.constant("PARALLEL" as const),
+          branches,
+          join: fc.constantFrom("all" as const, "any" as const, 2),
+          rest: fc.constantFrom("cancel" as const, "leave" as const),
+          timeout: fc.constantFrom(4_000),
+        },
+        { requiredKeys: ["stepId", "type", "branches"] } as { requiredKeys: ("type" | "branches")[] },
+      ) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>,
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record(
+        {
+          ...base,
+          type: fc.constant("MAP" as const),
+          items: fc.constantFrom<Json>("[1, 2, 3, 4]", [{ a: 1 }, "${input.n}"], "[]", "input.n"),
+          maxConcurrency: fc.constantFrom(1, 2),
+          toleratedFailures: fc.constantFrom(0, 1, "50%"),
+          steps: list("i"),
+          timeout: fc.constantFrom(4_000),
+        },
+        { requiredKeys: ["stepId", "type", "items", "steps"] } as { requiredKeys: ("type" | "items" | "steps")[] },
+      ) as fc.Arbitrary<unknown> as fc.Arbitrary<Step>,
+    },
+  ];
+}
+
 function compensationArbitrary(used: string[]): fc.Arbitrary<CompensationStep[]> {
   return fc
     .array(
@@ -124,14 +210,21 @@ function compensationArbitrary(used: string[]): fc.Arbitrary<CompensationStep[]>
 const definition = fc.integer({ min: 1, max: ids.length }).chain((count) => {
   const used = ids.slice(0, count);
   return fc.record({
-    steps: fc.tuple(...used.map((id) => stepArbitrary(id, used))) as fc.Arbitrary<Step[]>,
+    steps: fc.tuple(...used.map((id) => stepArbitrary(id, used, 2))) as fc.Arbitrary<Step[]>,
     extra: fc.record(
       {
         timeout: fc.constantFrom(2_000, "P1D"),
         compensationSteps: compensationArbitrary(used),
         compensateOnFailure: fc.boolean(),
         output: fc.constantFrom("variables", "steps['a'].output", "nowhere.at.all"),
-        variables: fc.constant({ v: { default: 0 }, w: { default: [1] } }),
+        variables: fc.constantFrom(
+          { v: { default: 0 }, w: { default: [1] } },
+          { v: { type: "integer" as const, default: 0, required: true }, u: {} },
+        ),
+        retryPolicy: fc.constant({ maxAttempts: 2, initialInterval: 700, retryableErrors: ["E1", "TIMEOUT"] }),
+        outputSchema: fc.constant({ type: ["integer", "object"] }),
+        cancellationTriggers: fc.constant([{ eventPattern: "stop", eventCondition: "payload.n > 0" }]),
+        concurrency: fc.constant([{ limit: 2 }, { limit: 1, key: "input.n" }]),
       },
       { requiredKeys: [] },
     ) as fc.Arbitrary<Partial<Definition>>,
@@ -146,12 +239,15 @@ function happen(single: Single, what: number, pick: number): void {
   const path = chosen([...single.tasks.keys()]);
   const live = chosen(Object.values(single.state.live));
   const late = chosen(single.rows);
-  switch (what % 16) {
+  switch (what % 20) {
     case 0:
     case 1:
     case 2:
     case 3:
-      if (path !== undefined) single.complete(path, chosen(outputs) ?? null);
+      if (path === undefined) return;
+      if (single.tasks.get(path)!.kind === "child") single.spawn(path);
+      else if (single.tasks.get(path)!.kind === "gather") single.gather(path);
+      else single.complete(path, chosen(outputs) ?? null);
       return;
     case 4:
     case 5:
@@ -168,7 +264,7 @@ function happen(single: Single, what: number, pick: number): void {
       return;
     case 8:
       single.signal(
-        chosen(["go", "x.y", "other"])!,
+        chosen(["go", "x.y", "other", "stop"])!,
         { n: pick % 3 },
         { signalId: `s${pick % 5}`, keyed: pick % 2 === 0 },
       );
@@ -211,6 +307,26 @@ function happen(single: Single, what: number, pick: number): void {
     case 15:
       single.freeze();
       single.now += (pick % 7) * 300;
+      return;
+    case 16: {
+      const waiting = Object.values(single.state.live).filter(({ phase }) => phase === "child");
+      const parent = chosen(waiting);
+      if (parent === undefined) return;
+      const status = (["COMPLETED", "FAILED", "CANCELLED"] as const)[pick % 3]!;
+      single.endChild(parent.path, { status, output: chosen(outputs) ?? null });
+      return;
+    }
+    case 17:
+      single.give({ kind: pick % 3 === 0 ? "pause" : "resume" });
+      return;
+    case 18:
+      if (pick % 3 === 0) single.give({ kind: "skip", stepId: live?.stepId ?? "a" });
+      else single.give({ kind: "priority", priority: 1 + (pick % 9) });
+      return;
+    case 19: {
+      const wanted = single.state.permits?.find(({ granted }) => !granted);
+      if (wanted !== undefined) single.give({ kind: "permitted", key: wanted.key });
+    }
   }
 }
 
@@ -220,15 +336,18 @@ test("after every fact the fold of the rows equals the memory", { timeout: 60_00
   fc.assert(
     fc.property(
       definition,
-      fc.array(fc.tuple(fc.nat(15), fc.nat(30)), { minLength: 1, maxLength: 30 }),
+      fc.array(fc.tuple(fc.nat(19), fc.nat(30)), { minLength: 10, maxLength: 70, size: "max" }),
       fc.integer({ min: 0, max: 4 }),
       ({ steps, extra }, happenings, n) => {
         const single = new Single({ steps, definition: extra, input: { n } });
         single.start();
+        if (n > 1) for (const { key } of single.state.permits ?? []) single.give({ kind: "permitted", key });
         for (const [what, pick] of happenings) {
-          if (isFinal(single.state.status)) break;
           if (single.unfinished) break;
-          happen(single, what, pick);
+          if (isFinal(single.state.status)) {
+            // What has failed may be tried again, once or twice.
+            if (pick % 2 === 0 || single.give({ kind: "retry" }).ignored !== undefined) break;
+          } else happen(single, what, pick);
         }
         if (isFinal(single.state.status)) ended++;
       },

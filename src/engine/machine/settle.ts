@@ -1,13 +1,16 @@
 /** How a step ends: with a result that decides what follows, or with a failed attempt that is tried again or ends it. */
 
-import { type ErrorInfo, retriedByDefault } from "../task.ts";
+import type { ErrorInfo } from "../task.ts";
+import { closingOf } from "./closing.ts";
 import { concludeCompensation } from "./compensation.ts";
 import type { Json } from "./definition.ts";
-import { failInstance } from "./ending.ts";
-import { nextPath } from "./evolve.ts";
-import type { ProgramStep, RetryRules } from "./program.ts";
-import { bag, compensationScope, type LiveStep, type Outcome } from "./state.ts";
+import { cancelWithin, failInstance, withdraw } from "./ending.ts";
+import { nextPath, stepsAround } from "./evolve.ts";
+import type { ProgramStep } from "./program.ts";
+import { backoffMs, isRetriable } from "./retry_rules.ts";
+import { bag, compensationScope, frameOf, type LiveStep, type Outcome, type StepState } from "./state.ts";
 import { clearTimer, evaluate, failure, holds, record, scopeOf, type Turn } from "./turn.ts";
+import { fitsType, typeName } from "./variables.ts";
 
 interface Completion {
   output: Json;
@@ -19,9 +22,7 @@ interface Completion {
 /** Writes the result of a step and decides what follows. */
 export function complete(turn: Turn, live: LiveStep, step: ProgramStep, done: Completion): void {
   const { outcome = {}, output } = done;
-  consumeRetryTimer(turn, live);
-  const warnings = [...(outcome.warnings ?? [])];
-  const set = bag(outcome.set);
+  dropTimer(turn, live);
   const completedAt = done.completedAt ?? turn.context.now;
   const entry = {
     path: live.path,
@@ -36,45 +37,109 @@ export function complete(turn: Turn, live: LiveStep, step: ProgramStep, done: Co
     record(turn, { ...entry, status: "COMPLETED", output, ...outcomeOf(concludeCompensation(turn)) });
     return;
   }
-  // Mappings and conditions see the step as completed, with its output.
-  const before = turn.state.steps[live.stepId];
-  turn.state.steps[live.stepId] = { status: "COMPLETED", attempt: live.attempt, output };
-  const { variables } = turn.state;
-  for (const [name, expression] of step.mapping) {
-    const scope = scopeOf(turn, { output, variables: { ...variables, ...set } });
-    const result = evaluate(turn, { expression, where: `outputMapping "${name}" of step "${step.stepId}"` }, scope);
-    if ("error" in result) {
-      restore(turn, live.stepId, before);
-      fail(turn, live, step, { error: result.error, startedAt: done.startedAt, completedAt });
-      return;
-    }
-    set[name] = result.value;
+  const decided = decideCompletion(turn, live, step, { output, outcome });
+  if ("error" in decided) {
+    // Only a PARALLEL that completes leaves branches to themselves.
+    if (outcome.left === true) cancelWithin(turn, live.path);
+    // The signal is consumed, whatever its payload was good for.
+    const consumed = outcome.signalId === undefined ? {} : { outcome: { signalId: outcome.signalId } };
+    fail(turn, live, step, { error: decided.error, startedAt: done.startedAt, completedAt, ...consumed });
+    return;
   }
-  const successor = chooseNext(turn, step, { output, set, warnings });
-  restore(turn, live.stepId, before);
-  const next = typeof successor === "string" ? [nextPath(turn.state, successor)] : undefined;
-  record(turn, { ...entry, status: "COMPLETED", output, ...outcomeOf({ ...outcome, set, warnings, next }) });
+  const { successor, set, warnings } = decided;
+  if (successor !== undefined && successor !== noTransition) {
+    const next = [nextPath(turn.state, frameOf(live.path), successor)];
+    record(turn, { ...entry, status: "COMPLETED", output, ...outcomeOf({ ...outcome, set, warnings, next }) });
+    return;
+  }
   if (successor === noTransition) {
     const message = `None of the conditions of step "${step.stepId}" holds and it has no default transition`;
-    failInstance(turn, failure(turn, "NO_TRANSITION", "BUSINESS", message));
+    const error = failure(turn, "NO_TRANSITION", "BUSINESS", message);
+    const closing = closingOf(turn, live.path, "FAILED");
+    // The step has done its work; what fails is the scope, and of a branch or item the row says so.
+    const blame = closing === undefined ? {} : { error };
+    record(turn, {
+      ...entry,
+      status: "COMPLETED",
+      output,
+      ...blame,
+      ...outcomeOf({ ...outcome, set, warnings, ...closing }),
+    });
+    if (closing === undefined) failInstance(turn, error, live.path);
+    return;
+  }
+  const closing = closingOf(turn, live.path, "COMPLETED");
+  record(turn, { ...entry, status: "COMPLETED", output, ...outcomeOf({ ...outcome, set, warnings, ...closing }) });
+}
+
+type Decided =
+  | { successor: string | undefined | typeof noTransition; set: Record<string, Json>; warnings: string[] }
+  | { error: ErrorInfo };
+
+const nothing: Readonly<Record<string, Json>> = bag();
+
+/** Mappings and conditions see the step as completed, with its output. */
+function decideCompletion(
+  turn: Turn,
+  live: LiveStep,
+  step: ProgramStep,
+  { output, outcome }: { output: Json; outcome: Outcome },
+): Decided {
+  const warnings = [...(outcome.warnings ?? [])];
+  // Most steps set nothing and choose nothing.
+  if (step.mapping.length === 0 && step.conditions.length === 0 && outcome.set === undefined)
+    return { successor: step.next, set: nothing, warnings };
+  const set = bag(outcome.set);
+  return seenAs(turn, live, { status: "COMPLETED", attempt: live.attempt, output }, () => {
+    const { variables } = turn.state;
+    for (const [name, expression] of step.mapping) {
+      const scope = scopeOf(turn, live, { output, variables: { ...variables, ...set } });
+      const result = evaluate(turn, { expression, where: `outputMapping "${name}" of step "${step.stepId}"` }, scope);
+      if ("error" in result) return result;
+      set[name] = result.value;
+    }
+    const misfit = misfitOf(turn, set);
+    if (misfit !== undefined) return { error: misfit };
+    return { successor: chooseNext(turn, live, step, { output, set, warnings }), set, warnings };
+  });
+}
+
+/** What expressions see under the step's id while `look` runs: the row that is about to say so is not written yet. */
+function seenAs<T>(turn: Turn, live: LiveStep, shown: StepState, look: () => T): T {
+  const steps = stepsAround(turn.state, live.path);
+  const before = steps[live.stepId];
+  steps[live.stepId] = shown;
+  try {
+    return look();
+  } finally {
+    if (before === undefined) delete steps[live.stepId];
+    else steps[live.stepId] = before;
   }
 }
 
-function restore(turn: Turn, stepId: string, before: Turn["state"]["steps"][string] | undefined): void {
-  if (before === undefined) delete turn.state.steps[stepId];
-  else turn.state.steps[stepId] = before;
+/** Whoever sets a variable gives a value of its declared type. */
+function misfitOf(turn: Turn, set: Record<string, Json>): ErrorInfo | undefined {
+  if (turn.program.declared.size === 0) return undefined;
+  for (const [name, value] of Object.entries(set)) {
+    const type = turn.program.declared.get(name)?.type;
+    if (type === undefined || fitsType(value, type)) continue;
+    const message = `Variable "${name}" is declared as ${type} and would become ${typeName(value)}`;
+    return failure(turn, "VARIABLE_TYPE", "VALIDATION", message);
+  }
+  return undefined;
 }
 
 const noTransition = Symbol("no transition");
 
 function chooseNext(
   turn: Turn,
+  live: LiveStep,
   step: ProgramStep,
   seen: { output: Json; set: Record<string, Json>; warnings: string[] },
 ): string | undefined | typeof noTransition {
   if (step.conditions.length === 0) return step.next;
   const variables = { ...turn.state.variables, ...seen.set };
-  const scope = scopeOf(turn, {
+  const scope = scopeOf(turn, live, {
     output: seen.output,
     variables,
     workflow: { input: turn.state.input, context: variables, instance: turn.context.instance },
@@ -86,6 +151,30 @@ function chooseNext(
   return step.next ?? noTransition;
 }
 
+/** Passes a step over: its default follows, or what its conditions say of a null output. */
+export function passOver(turn: Turn, live: LiveStep, step: ProgramStep): void {
+  withdraw(turn, live);
+  const warnings: string[] = [];
+  const chosen = step.next ?? chooseNext(turn, live, step, { output: null, set: bag(), warnings });
+  const entry = {
+    path: live.path,
+    stepId: live.stepId,
+    type: step.type,
+    attempt: live.attempt,
+    status: "SKIPPED" as const,
+    input: live.input,
+    startedAt: live.startedAt ?? live.since,
+    completedAt: turn.context.now,
+  };
+  if (chosen !== undefined && chosen !== noTransition) {
+    const next = [nextPath(turn.state, frameOf(live.path), chosen)];
+    record(turn, { ...entry, ...outcomeOf({ warnings, next }) });
+    return;
+  }
+  const closing = closingOf(turn, live.path, "COMPLETED");
+  record(turn, { ...entry, ...outcomeOf({ warnings, ...closing }) });
+}
+
 interface Failure {
   error: ErrorInfo;
   startedAt: number;
@@ -93,11 +182,14 @@ interface Failure {
   outcome?: Outcome;
 }
 
-/** Writes a failed attempt: it is tried again, or ends the step and with it the instance. */
+/** Writes a failed attempt: it is tried again, or ends the step, and with it its scope unless a handler catches it. */
 export function fail(turn: Turn, live: LiveStep, step: ProgramStep, failed: Failure): void {
-  consumeRetryTimer(turn, live);
+  const dropped = live.dueAt;
+  dropTimer(turn, live);
+  // It may be the input that cannot be stored.
+  if (failed.error.code === "UNSTORABLE" && live.attempt === 1 && live.recorded !== true) delete live.input;
   const completedAt = failed.completedAt ?? turn.context.now;
-  const retriable = isRetriable(step.retry, failed.error) && step.type === "TASK";
+  const retriable = isRetriable(step.retry, failed.error) && (step.type === "TASK" || step.type === "WORKFLOW");
   const entry = {
     path: live.path,
     stepId: live.stepId,
@@ -110,9 +202,11 @@ export function fail(turn: Turn, live: LiveStep, step: ProgramStep, failed: Fail
     completedAt,
   };
   if (retriable && live.attempt < step.retry.maxAttempts) {
-    // At least a millisecond later: the timer that began this attempt may be cleared and this one armed in one flush.
+    // A timer that is cleared and one that is armed in the same flush must not be the same: those of a step share its
+    // path, so the next attempt comes at least a millisecond later, and never when a child's time would have been over.
     const waitMs = Math.max(1, backoffMs(turn, step.retry, live.attempt, failed.error));
-    const retryAt = Math.ceil(turn.context.now + waitMs);
+    const due = Math.ceil(turn.context.now + waitMs);
+    const retryAt = due === dropped ? due + 1 : due;
     record(turn, { ...entry, ...outcomeOf({ ...failed.outcome, retryAt }) });
     turn.decision.armed.push({ key: live.path, dueAt: retryAt });
     return;
@@ -122,33 +216,46 @@ export function fail(turn: Turn, live: LiveStep, step: ProgramStep, failed: Fail
     record(turn, { ...entry, ...outcomeOf(concludeCompensation(turn)) });
     return;
   }
-  record(turn, { ...entry, ...outcomeOf(failed.outcome ?? {}) });
-  failInstance(turn, entry.error);
+  const warnings = [...(failed.outcome?.warnings ?? [])];
+  const handler = handlerOf(turn, live, step, { error: entry.error, warnings });
+  if (handler !== undefined) {
+    const next = [nextPath(turn.state, frameOf(live.path), handler)];
+    record(turn, { ...entry, ...outcomeOf({ ...failed.outcome, warnings, next }) });
+    return;
+  }
+  const closing = closingOf(turn, live.path, "FAILED");
+  record(turn, { ...entry, ...outcomeOf({ ...failed.outcome, warnings, ...closing }) });
+  if (closing === undefined) failInstance(turn, entry.error, live.path);
 }
 
-/** Codes and categories are matched alike; `nonRetryable` wins; without lists the category decides. */
-function isRetriable(rules: RetryRules, error: ErrorInfo): boolean {
-  if (error.code === "POISON" || error.code === "UNSTORABLE") return false;
-  const named = (set: ReadonlySet<string>) => set.has(error.code) || set.has(error.category);
-  if (rules.nonRetryable !== undefined && named(rules.nonRetryable)) return false;
-  if (rules.retryable !== undefined) return named(rules.retryable);
-  return retriedByDefault.has(error.category);
-}
-
-/** Exponential, capped, spread by the jitter; never sooner than what the other side asked for (`details.retryAfterMs`). */
-function backoffMs(turn: Turn, rules: RetryRules, attempt: number, error: ErrorInfo): number {
-  // The power may be infinite, and nothing times infinity is no number.
-  const plain = rules.initialMs === 0 ? 0 : Math.min(rules.initialMs * rules.multiplier ** (attempt - 1), rules.maxMs);
-  const spread = plain * (1 + rules.jitter * (2 * turn.context.random() - 1));
-  const { details } = error;
-  const asked =
-    typeof details === "object" && details !== null && !Array.isArray(details) ? details.retryAfterMs : undefined;
-  return Math.max(spread, typeof asked === "number" ? Math.min(asked, 24 * 3_600_000) : 0);
+/** The step that takes over after a failure, if any is named for it. */
+function handlerOf(
+  turn: Turn,
+  live: LiveStep,
+  step: ProgramStep,
+  seen: { error: ErrorInfo; warnings: string[] },
+): string | undefined {
+  const { onFailure } = step;
+  if (onFailure === undefined) return undefined;
+  const { error, warnings } = seen;
+  return seenAs(turn, live, { status: "FAILED", attempt: live.attempt, error }, () => {
+    const scope = scopeOf(turn, live, { error: { ...error, stepId: live.stepId } });
+    for (const [index, condition] of onFailure.conditions.entries()) {
+      const where = `onFailure condition ${index} of step "${step.stepId}"`;
+      if (holds({ expression: condition.when, where }, scope, warnings)) return condition.next;
+    }
+    return onFailure.next;
+  });
 }
 
 /** The attempt that a retry's timer began is in the journal now. */
 export function consumeRetryTimer(turn: Turn, live: LiveStep): void {
-  if (live.phase !== "running" || live.dueAt === undefined) return;
+  if (live.phase === "running") dropTimer(turn, live);
+}
+
+/** A step that ends, or ends an attempt, takes its timer along. Those of waits and delays are their own affair. */
+function dropTimer(turn: Turn, live: LiveStep): void {
+  if (live.dueAt === undefined || live.phase === "waiting" || live.phase === "sleeping") return;
   clearTimer(turn, live.path, live.dueAt);
   delete live.dueAt;
 }
@@ -161,6 +268,9 @@ export function outcomeOf(outcome: Outcome): { outcome?: Outcome } {
   if (outcome.retryAt !== undefined) kept.retryAt = outcome.retryAt;
   if (outcome.dueAt !== undefined) kept.dueAt = outcome.dueAt;
   if (outcome.signalId !== undefined) kept.signalId = outcome.signalId;
+  if (outcome.childId !== undefined) kept.childId = outcome.childId;
+  if (outcome.closed === true) kept.closed = true;
+  if (outcome.left === true) kept.left = true;
   if (outcome.warnings !== undefined && outcome.warnings.length > 0) kept.warnings = outcome.warnings;
   return Object.keys(kept).length === 0 ? {} : { outcome: kept };
 }

@@ -3,10 +3,10 @@
 import { type Expression, ExpressionError, type Scope, type Template } from "../../foundation/expressions/index.ts";
 import type { ErrorCategory, ErrorInfo } from "../task.ts";
 import type { Json } from "./definition.ts";
-import { evolve } from "./evolve.ts";
+import { evolve, framesAround } from "./evolve.ts";
 import type { DecideContext, Decision } from "./facts.ts";
-import type { Program } from "./program.ts";
-import type { InstanceState, InstanceStatus, JournalEntry } from "./state.ts";
+import type { Program, ProgramStep } from "./program.ts";
+import { type Caught, compensationScope, type InstanceState, type InstanceStatus, type JournalEntry } from "./state.ts";
 
 export interface Turn {
   program: Program;
@@ -15,8 +15,16 @@ export interface Turn {
   decision: Decision;
   /** Paths that are ready to begin, in order. */
   ready: string[];
+  /** Branches and items that have just ended, in order: their containers are to be looked at before anything begins. */
+  closings: Closing[];
   /** How many steps without a commit may still begin in this turn. */
   budget: number;
+}
+
+/** The end of a branch or item, by the row of the step at `path`. */
+export interface Closing {
+  path: string;
+  error: ErrorInfo | undefined;
 }
 
 export function newDecision(): Decision {
@@ -28,22 +36,47 @@ export function newDecision(): Decision {
     waitsOpened: [],
     waitsEnded: [],
     tasks: [],
+    messages: [],
     aborted: [],
     awaited: [],
     full: false,
     unfinished: false,
     ended: undefined,
+    failed: undefined,
+    warnings: [],
     ignored: undefined,
+    reopened: false,
+    priority: undefined,
+    program: undefined,
   };
+}
+
+/**
+ * Whether a step that this turn began is at work: then the instance neither rests nor ends nor waits. Looking through
+ * all that is live costs more than the rest of the turn where a MAP has hundreds of items under way.
+ */
+export function hasBegunWork(state: InstanceState, { tasks }: Decision): boolean {
+  const last = tasks.at(-1);
+  return last !== undefined && state.live[last.path]?.phase === "running";
 }
 
 /** Numbers a row, applies it to the state, and queues the steps that it begins. */
 export function record(turn: Turn, entry: Omit<JournalEntry, "seq">): void {
-  const numbered: JournalEntry = { seq: turn.state.seq + 1, ...entry };
+  const numbered = Object.assign(entry, { seq: turn.state.seq + 1 });
   evolve(turn.program, turn.state, numbered);
   turn.decision.entries.push(numbered);
-  const next = numbered.outcome?.next;
-  if (next !== undefined) turn.ready.push(...next);
+  const { outcome } = numbered;
+  if (outcome === undefined) return;
+  if (outcome.next !== undefined) for (const path of outcome.next) turn.ready.push(path);
+  if (outcome.closed === true) turn.closings.push({ path: entry.path, error: entry.error });
+}
+
+/** What the definition says of a step that is under way. */
+export function programStep(turn: Turn, live: { path: string; stepId: string }): ProgramStep {
+  const { steps, compensations, definitionId } = turn.program;
+  const step = (live.path.startsWith(compensationScope) ? compensations : steps).get(live.stepId);
+  if (step === undefined) throw new Error(`step "${live.stepId}" is not in the definition ${definitionId}`);
+  return step;
 }
 
 export function setStatus(turn: Turn, to: InstanceStatus, event: string, data?: Json): void {
@@ -57,17 +90,36 @@ export function clearTimer(turn: Turn, key: string, dueAt: number | undefined): 
   if (dueAt !== undefined) turn.decision.cleared.push({ key, dueAt });
 }
 
-/** What expressions see. The parts are the live state, not copies: an expression cannot change them. */
-export function scopeOf(turn: Turn, more?: Record<string, unknown>): Scope {
+/**
+ * What expressions of a step see (without one: those of the workflow). The parts are the live state, not copies: an
+ * expression cannot change them.
+ */
+export function scopeOf(turn: Turn, at: { path: string } | undefined, more?: Record<string, unknown>): Scope {
   const { state, context } = turn;
-  return {
+  const scope: Record<string, unknown> = {
     input: state.input,
     variables: state.variables,
     steps: state.steps,
     instance: context.instance,
     workflow: { input: state.input, context: state.variables, instance: context.instance },
-    ...more,
+    error: state.caught ?? null,
   };
+  if (at?.path.includes("/") === true) seeFrames(state, at.path, scope);
+  return more === undefined ? scope : Object.assign(scope, more);
+}
+
+/** A step in a branch or item sees its item, the steps of its item before those around it, and its own scope's failure. */
+function seeFrames(state: InstanceState, path: string, scope: Record<string, unknown>): void {
+  let caught: Caught | undefined;
+  for (const frame of framesAround(state, path)) {
+    if (frame.steps !== undefined) scope.steps = { ...(scope.steps as object), ...frame.steps };
+    if (frame.index !== undefined) {
+      scope.item = frame.item ?? null;
+      scope.index = frame.index;
+    }
+    caught = frame.caught ?? caught;
+  }
+  if (caught !== undefined) scope.error = caught;
 }
 
 export type Evaluated = { value: Json } | { error: ErrorInfo };

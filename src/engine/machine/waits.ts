@@ -4,14 +4,14 @@ import type { Json } from "./definition.ts";
 import { nextPath } from "./evolve.ts";
 import type { ProgramStep } from "./program.ts";
 import { complete, fail, outcomeOf } from "./settle.ts";
-import { bag, type LiveStep, type Mail } from "./state.ts";
+import { bag, frameOf, type LiveStep, type Mail } from "./state.ts";
 import { clearTimer, evaluate, failure, holds, record, scopeOf, type Turn } from "./turn.ts";
 
 export function beginWait(turn: Turn, live: LiveStep, step: ProgramStep): void {
   const wait = step.wait!;
   const startedAt = turn.context.now;
   const warnings: string[] = [];
-  const mail = turn.state.mailbox.find((letter) => fits(turn, step, letter, warnings));
+  const mail = turn.state.mailbox.find((letter) => fits(turn, live, step, { mail: letter, warnings }));
   if (mail !== undefined) {
     fulfil(turn, live, step, mail, warnings);
     return;
@@ -37,7 +37,7 @@ export function beginWait(turn: Turn, live: LiveStep, step: ProgramStep): void {
   });
 }
 
-function eventOf(mail: Mail): { [key: string]: Json } {
+export function eventOf(mail: Mail): { [key: string]: Json } {
   return {
     id: mail.signalId,
     type: mail.type,
@@ -49,18 +49,23 @@ function eventOf(mail: Mail): { [key: string]: Json } {
 }
 
 /** Whether a signal fulfils a wait: its type matches the pattern and the condition holds. */
-export function fits(turn: Turn, step: ProgramStep, mail: Mail, warnings: string[]): boolean {
+export function fits(
+  turn: Turn,
+  live: LiveStep,
+  step: ProgramStep,
+  { mail, warnings }: { mail: Mail; warnings: string[] },
+): boolean {
   const wait = step.wait!;
   if (!wait.matches(mail.type)) return false;
   if (wait.condition === undefined) return true;
-  const scope = scopeOf(turn, { event: eventOf(mail), payload: mail.payload });
+  const scope = scopeOf(turn, live, { event: eventOf(mail), payload: mail.payload });
   return holds({ expression: wait.condition, where: `eventCondition of step "${step.stepId}"` }, scope, warnings);
 }
 
 /** Ends a wait with the signal that it waited for; the output is the payload. */
 export function fulfil(turn: Turn, live: LiveStep, step: ProgramStep, mail: Mail, warnings: string[] = []): void {
   const startedAt = live.recorded === true ? live.since : turn.context.now;
-  const scope = scopeOf(turn, { event: eventOf(mail), payload: mail.payload });
+  const scope = scopeOf(turn, live, { event: eventOf(mail), payload: mail.payload });
   const set = bag<Json>();
   for (const [name, expression] of step.wait!.mapping) {
     const result = evaluate(
@@ -104,6 +109,6 @@ export function expireWait(turn: Turn, live: LiveStep, step: ProgramStep): void 
     error,
     startedAt: live.since,
     completedAt: turn.context.now,
-    outcome: { next: [nextPath(turn.state, handler)] },
+    outcome: { next: [nextPath(turn.state, frameOf(live.path), handler)] },
   });
 }

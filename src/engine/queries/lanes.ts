@@ -85,7 +85,7 @@ export const noteFolding = statement(
 export const flush = statement(
   "engine.flush",
   `select f.outcome, ${ms("f.at")} as at
-   from workflow_orchestrator_service.flush_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f`,
+   from workflow_orchestrator_service.flush_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f`,
 );
 
 export const notify = statement("engine.notify", "select pg_notify($1, $2)");

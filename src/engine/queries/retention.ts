@@ -9,36 +9,81 @@ import { statement } from "../../foundation/database/index.ts";
 
 const instances = "workflow_orchestrator_service.workflow_instances";
 
-/** Partitions that end before the retention ($1, in ms) begins, oldest first, with the instant at which it begins. */
+/** The present moment, where a retention of $1 ms begins now, and where the first week begins that is not old as a whole. */
+export const readHorizon = statement(
+  "engine.read_horizon",
+  `select h.at, h.horizon, date_trunc('week', h.horizon, 'UTC') as young
+   from (select now() as at, now() - $1::float8 * interval '1 millisecond' as horizon) h`,
+);
+
+/** Partitions that end before the retention begins ($1), oldest first. */
 export const readOldPartitions = statement(
   "engine.read_old_partitions",
-  `select p.table_name as "table", p.part, p.begins_at as "beginsAt", p.ends_at as "endsAt", h.horizon
-   from (select now() - $1::float8 * interval '1 millisecond' as horizon) h
-   join workflow_orchestrator_service.engine_partitions() p on p.ends_at <= h.horizon
+  `select p.table_name as "table", p.part, p.begins_at as "beginsAt", p.ends_at as "endsAt"
+   from workflow_orchestrator_service.engine_partitions() p where p.ends_at <= $1
    order by p.ends_at, p.part`,
+);
+
+/** See the migration. Changes nothing. */
+export const lookAtInstances = statement(
+  "engine.look_at_instances",
+  "select l.verdict, l.kept from workflow_orchestrator_service.engine_look_at_instances_v1($1, $2, $3, $4, $5) l",
 );
 
 /** See the migration. 55P03 when the partition or the table is in use. */
 export const retireInstances = statement(
   "engine.retire_instances",
   `select r.outcome, r.kept, r.locked_ms as "lockedMs"
-   from workflow_orchestrator_service.engine_retire_instances_v1($1, $2, $3, $4) r`,
+   from workflow_orchestrator_service.engine_retire_instances_v2($1, $2, $3, $4, $5) r`,
 );
 
 /** See the migration. 55P03 when the partition or the table is in use. */
-export const dropHistory = statement(
-  "engine.drop_history",
-  "select d.outcome, d.readers from workflow_orchestrator_service.engine_drop_history_v1($1, $2) d",
+export const retireHistory = statement(
+  "engine.retire_history",
+  "select h.outcome, h.readers, h.kept from workflow_orchestrator_service.engine_retire_history_v1($1, $2, $3) h",
 );
 
 /**
- * Looks at the next $5 instances of a week after (shard $1, id $2) and deletes those that are expired. `last` is where
+ * Instances that began at $2 or later and whose own retention has passed at $1, at most $3 of them, the longest expired
+ * first. A range of the index of those that have one.
+ */
+export const readExpired = statement(
+  "engine.read_expired",
+  `select i.shard, i.id, i.version from ${instances} i
+   where i.expires_at is not null and i.expires_at < $1 and i.id >= workflow_orchestrator_service.uuid_floor($2)
+   order by i.expires_at limit $3`,
+);
+
+/** See the migration: of instances (shards $1, ids $2, versions $3) that are expired at $4, with at most $5 rows of a kind. */
+export const deleteInstances = statement(
+  "engine.delete_instances",
+  "select d.shards, d.ids, d.more from workflow_orchestrator_service.engine_delete_instances_v1($1, $2, $3, $4, $5) d",
+);
+
+/** See the migration: of instances that are gone (shards $1, ids $2) at most $3 rows of a kind. */
+export const deleteBelongings = statement(
+  "engine.delete_belongings",
+  "select workflow_orchestrator_service.engine_delete_belongings_v1($1, $2, $3) as deleted",
+);
+
+/** At most $2 lines of execution logs whose own retention has passed at $1. A range of the index of those that have one. */
+export const deleteExpiredLogs = statement(
+  "engine.delete_expired_logs",
+  `with page as materialized (
+     select l.shard, l.instance_id, l.id, l.recorded_at from workflow_orchestrator_service.execution_logs l
+     where l.expires_at is not null and l.expires_at < $1 order by l.expires_at limit $2)
+   delete from workflow_orchestrator_service.execution_logs d using page p
+   where d.shard = p.shard and d.instance_id = p.instance_id and d.id = p.id and d.recorded_at = p.recorded_at`,
+);
+
+/**
+ * Looks at the next $5 instances of a week after (shard $1, id $2) and deletes those that are expired as of $6 and $7. `last` is where
  * to go on; there is no row at the end. One range of the primary key.
  */
 export const trimInstances = statement(
   "engine.trim_instances",
   `with page as materialized (
-     select i.shard, i.id, workflow_orchestrator_service.is_expired(i.status, i.completed_at, $6) as expired
+     select i.shard, i.id, workflow_orchestrator_service.is_expired(i.status, i.completed_at, i.expires_at, $6, $7) as expired
      from ${instances} i
      where i.id >= workflow_orchestrator_service.uuid_floor($3) and i.id < workflow_orchestrator_service.uuid_floor($4)
        and (i.shard, i.id) > ($1::smallint, $2::uuid)

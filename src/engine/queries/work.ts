@@ -7,6 +7,7 @@ const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 /** Whether there are payloads is not asked by `exists`, which may be planned as a hash of all payloads. */
 export const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId",
   i.status, i.ready, i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
+  i.parent_instance_id as "parentId", i.parent_path as "parentPath", i.start_variables as variables,
   i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked is not null as parked,
   coalesce((select true from workflow_orchestrator_service.payloads p where p.shard = i.shard and p.instance_id = i.id limit 1), false)
     as "hasPayloads",
@@ -65,7 +66,7 @@ export const readInbox = statement(
 export const acceptStarts = statement(
   "engine.accept_starts",
   `select a.instance_id as "instanceId", a.outcome, a.inbox_shard as shard, a.inbox_id as "inboxId", ${ms("a.accepted_at")} as at
-   from workflow_orchestrator_service.accept_starts_v1($1, $2) a`,
+   from workflow_orchestrator_service.accept_starts_v2($1, $2) a`,
 );
 
 export const firstStarts = statement(
@@ -92,6 +93,65 @@ export const readPayloads = statement(
    where p.shard = $1 and p.id = any ($3::uuid[]) and p.instance_id = $2`,
 );
 
+/** A limit's permits: a range of the primary key. */
+export const readPermits = statement(
+  "engine.read_permits",
+  `select p.instance_id as "instanceId", p.limit_key as key, p.state, p.priority, p.max_held as max, ${ms("p.asked_at")} as "askedAt"
+   from workflow_orchestrator_service.concurrency_permits p where p.shard = $1 and p.limit_id = $2`,
+);
+
+/** A page of an instance's journal, of which only the rows that end a branch or item are given back whole. */
+export const readEndings = statement(
+  "engine.read_endings",
+  `select coalesce(jsonb_agg(jsonb_build_object('path', s.path, 'failed', s.error is not null, 'output', s.output) order by s.seq)
+       filter (where s.outcome ? 'closed'), '[]') as rows, max(s.seq) as last, count(*)::integer as n
+   from (select w.seq, w.path, w.error, w.output, w.outcome from workflow_orchestrator_service.workflow_instance_steps w
+     where w.shard = $1 and w.instance_id = $2 and w.seq > $3 order by w.seq limit $4) s`,
+);
+
+export const readJournal = statement(
+  "engine.read_journal",
+  `select jsonb_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error, s.outcome,
+     ${ms("s.started_at")}, ${ms("s.completed_at")}) as entry
+   from workflow_orchestrator_service.workflow_instance_steps s
+   where s.shard = $1 and s.instance_id = $2 and s.seq > $3 order by s.seq limit $4`,
+);
+
+/** A line that is there already, because the answer to an earlier try was lost, is not written again. */
+export const saveLogs = statement(
+  "engine.save_logs",
+  `insert into workflow_orchestrator_service.execution_logs
+     (shard, instance_id, id, namespace, level, message, details, source, step_id, path, attempt, logged_at,
+      expires_at)
+   select (e->>0)::smallint, (e->>1)::uuid, (e->>2)::uuid, coalesce(e->>3,
+       (select i.namespace from workflow_orchestrator_service.workflow_instances i
+        where i.shard = (e->>0)::smallint and i.id = (e->>1)::uuid), 'default'),
+     e->>4, e->>5, nullif(e->6, 'null'), e->>7, e->>8, e->>9, (e->>10)::integer, to_timestamp((e->>11)::float8 / 1000),
+     to_timestamp((e->>12)::float8 / 1000)
+   from jsonb_array_elements($1::jsonb) e
+   where not exists (
+     select from workflow_orchestrator_service.execution_logs l
+     where l.shard = (e->>0)::smallint and l.instance_id = (e->>1)::uuid and l.id = (e->>2)::uuid)`,
+);
+
+/** Rows that a restart carries over: the same layout as a flush's. */
+export const saveCarried = statement(
+  "engine.save_carried",
+  `insert into workflow_orchestrator_service.workflow_instance_steps
+     (shard, instance_id, seq, path, step_id, type, attempt, status, input, output, error, outcome, started_at, completed_at, node_id, epoch)
+   select (e->>0)::smallint, (e->>1)::uuid, (e->>2)::integer, e->>3, coalesce(e->>4, e->>3), e->>5, (e->>6)::integer, e->>7,
+     nullif(e->8, 'null'), nullif(e->9, 'null'), nullif(e->10, 'null'), nullif(e->11, 'null'),
+     to_timestamp((e->>12)::float8 / 1000), to_timestamp((e->>13)::float8 / 1000), $2, 0
+   from jsonb_array_elements($1::jsonb) e`,
+);
+
+export const acceptRestart = statement(
+  "engine.accept_restart",
+  `select a.inbox_id as "inboxId", ${ms("a.accepted_at")} as at, a.first_id as "instanceId",
+     a.first_definition_id as "definitionId", a.first_hash as "requestHash"
+   from workflow_orchestrator_service.accept_restart_v1($1) a`,
+);
+
 export const readStatuses = statement(
   "engine.read_statuses",
   `select i.id, i.status, i.version,
@@ -114,7 +174,7 @@ export const takeErrands = statement(
        select d.id from workflow_orchestrator_service.errands d where d.runner = $1 order by d.id limit $2))
      returning e.*)
    select t.id, t.shard, t.instance_id as "instanceId", t.path, t.step_id as "stepId", t.task_id as "taskId", t.attempt, t.input,
-     t.timeout_ms as "timeoutMs", l.status = 'RUNNING' and l.attempt = t.attempt and l.outcome->>'runner' = $1
+     t.timeout_ms as "timeoutMs", t.log, l.status = 'RUNNING' and l.attempt = t.attempt and l.outcome->>'runner' = $1
        and t.created_at + t.timeout_ms * interval '1 millisecond' > now() as stands
    from taken t
    left join lateral (

@@ -8,21 +8,16 @@
 
 import type { ResolvedDefinition, StartAnswer, StartRequest } from "../contract.ts";
 import { engineErrors } from "../errors.ts";
-import { initialState } from "../machine/evolve.ts";
 import type { Program } from "../machine/program.ts";
 import { inlineLimit } from "../payloads.ts";
-import { encodeStart } from "../store/rows.ts";
+import { beginInstance, slotOf } from "./beginning.ts";
 import type { Births } from "./births.ts";
 import type { Core } from "./core.ts";
-import { factsOf } from "./loading.ts";
-import type { Resident } from "./resident.ts";
-import type { Turns } from "./turns.ts";
+import type { Turn, Turns } from "./turns.ts";
 import { emptyWork } from "./work.ts";
 
 export interface AdmissionReactions {
   resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
-  /** What a start's decision asks for after its commit. */
-  begun(resident: Resident, decision: ReturnType<Turns["applyInto"]>): void;
 }
 
 interface PendingStart {
@@ -86,7 +81,7 @@ export function createAdmission(
       openShards().length === 0 ||
       isFull()
     ) {
-      return births.bear({ request, definition, inputText });
+      return births.bear({ request, definition, program, inputText });
     }
     return new Promise((resolve, reject) => {
       enqueue({
@@ -186,62 +181,31 @@ export function createAdmission(
   function admit(pending: PendingStart, shard: number): void {
     const { request, definition, program } = pending;
     const startedAt = core.time.now();
-    const slot = shard + core.shardCount * Math.floor(core.random() * Math.floor(1024 / core.shardCount));
-    const id = core.newId(startedAt, slot);
-    const resident: Resident = {
-      id,
-      shard,
-      namespace: request.namespace,
-      program,
-      state: initialState(program, { input: request.input, startedAt }),
-      facts: factsOf({
+    const id = core.newId(startedAt, slotOf(core, shard));
+    const work = emptyWork({ shard, instanceId: id });
+    let begun: Turn;
+    try {
+      begun = beginInstance(turns, work, {
         id,
+        shard,
         namespace: request.namespace,
-        workflowId: program.workflowId,
-        version: program.version,
+        program,
+        startedAt,
+        input: request.input,
+        inputText: pending.inputText,
+        priority: request.priority ?? 5,
         correlationId: request.correlationId ?? null,
         startedBy: request.startedBy ?? null,
-        priority: request.priority ?? 5,
-        startedAt,
-      }),
-      references: new Map(),
-      ready: true,
-      frozenSeq: 0,
-      pending: 1,
-      gone: false,
-      running: new Map(),
-      awaited: new Map(),
-    };
-    const work = emptyWork({ shard, instanceId: id });
-    work.start = encodeStart({
-      shard,
-      id,
-      namespace: request.namespace,
-      definitionId: definition.definitionId,
-      workflowId: definition.workflowId,
-      status: "RUNNING",
-      priority: request.priority ?? 5,
-      currentStepId: program.entry,
-      correlationId: request.correlationId ?? null,
-      startedBy: request.startedBy ?? null,
-      triggerEventId: null,
-      input: pending.inputText,
-      startedAt,
-    });
-    work.transitions.push(
-      `[${shard},${JSON.stringify(request.namespace)},"${id}",null,"RUNNING","workflow_started",null]`,
-    );
-    if (definition.revision !== undefined)
-      work.latest = [request.namespace, definition.workflowId, definition.revision];
-    let decision: ReturnType<Turns["applyInto"]>;
-    try {
-      decision = turns.applyInto(work, resident, { kind: "started" });
+        ...(request.variables === undefined ? {} : { variables: request.variables }),
+      });
     } catch (error) {
       core.log.error({ err: error, definition: definition.definitionId }, "an instance could not begin");
       pending.reject(engineErrors.broken("The engine cannot begin this instance; the log says why", { cause: error }));
       return;
     }
-    core.residents.set(id, resident);
+    const { resident } = begun;
+    if (definition.revision !== undefined)
+      work.latest = [request.namespace, definition.workflowId, definition.revision];
     const answer: StartAnswer = {
       instanceId: id,
       definitionId: definition.definitionId,
@@ -249,29 +213,20 @@ export function createAdmission(
       startedAt: new Date(startedAt).toISOString(),
       created: true,
     };
-    work.committed = () => {
-      resident.pending--;
-      pending.resolve(answer);
-      reactions.begun(resident, decision);
-    };
-    work.dropped = () => {
+    work.committed = () => turns.committed([begun], () => pending.resolve(answer));
+    const undo = (error: Error) => {
       turns.forget(resident);
-      pending.reject(
+      pending.reject(error);
+    };
+    work.dropped = () =>
+      undo(
         engineErrors.interrupted("The start was interrupted; whether the instance exists is unknown", {
           retryAfterMs: 1_000,
         }),
       );
-    };
-    work.refused = (error) => {
-      turns.forget(resident);
-      pending.reject(
-        engineErrors.unstorable(`The database cannot store this input: ${error.message}`, { cause: error }),
-      );
-    };
-    work.stale = () => {
-      turns.forget(resident);
-      pending.reject(staleStart);
-    };
+    work.refused = (error) =>
+      undo(engineErrors.unstorable(`The database cannot store this input: ${error.message}`, { cause: error }));
+    work.stale = () => undo(staleStart);
     core.lane.submit(work);
   }
 

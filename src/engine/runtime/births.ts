@@ -9,6 +9,7 @@ import { shardOf, slotOfKey } from "../../foundation/ids.ts";
 import type { ResolvedDefinition, StartAnswer, StartRequest } from "../contract.ts";
 import { engineErrors, storeRefusal } from "../errors.ts";
 import type { Json } from "../machine/definition.ts";
+import type { Program } from "../machine/program.ts";
 import { inlineLimit } from "../payloads.ts";
 import { type BirthAnswer, type BirthRow, type InboxRow, StoreError } from "../store/contract.ts";
 import type { Core } from "./core.ts";
@@ -21,6 +22,7 @@ export interface Births {
 export interface Birth {
   request: StartRequest;
   definition: ResolvedDefinition;
+  program: Pick<Program, "retentionMs">;
   /** The input's JSON text. */
   inputText: string;
 }
@@ -35,7 +37,7 @@ export function createBirths(
   let births: { row: BirthRow; resolve(answer: BirthAnswer): void; reject(error: Error): void }[] = [];
   let bearing = false;
 
-  async function bear({ request, definition, inputText }: Birth): Promise<StartAnswer | "stale"> {
+  async function bear({ request, definition, program, inputText }: Birth): Promise<StartAnswer | "stale"> {
     const { namespace, idempotencyKey: key } = request;
     const now = core.time.now();
     const slot = key === undefined ? undefined : slotOfKey(namespace, definition.workflowId, key);
@@ -57,6 +59,8 @@ export function createBirths(
       ...(request.correlationId === undefined ? {} : { correlationId: request.correlationId }),
       ...(request.startedBy === undefined ? {} : { startedBy: request.startedBy }),
       ...(key === undefined ? {} : { key }),
+      ...(request.variables === undefined ? {} : { variables: request.variables }),
+      ...(program.retentionMs === undefined ? {} : { retentionMs: program.retentionMs }),
     };
     if (inputText.length > inlineLimit) await storeInput(row);
     const answer = await new Promise<BirthAnswer>((resolve, reject) => {
@@ -144,6 +148,7 @@ export function createBirths(
 /** The same request has the same hash whatever the order of its input's keys. */
 function requestHash(request: StartRequest, inputText: string): string {
   const same = [request.definitionId, request.version ?? null, request.correlationId ?? null, request.priority ?? null];
+  if (request.variables !== undefined) same.push(JSON.stringify(sorted(request.variables)));
   const input = inputText.length > inlineLimit ? inputText : JSON.stringify(sorted(request.input));
   return createHash("sha256").update(JSON.stringify(same)).update(input).digest("hex");
 }

@@ -5,7 +5,6 @@
  */
 
 import type { Logger } from "../../foundation/log.ts";
-import type { Fact } from "../machine/facts.ts";
 import type { Program } from "../machine/program.ts";
 import type { FinalStatus } from "../machine/state.ts";
 import type { Store } from "../store/contract.ts";
@@ -13,6 +12,8 @@ import type { TaskHandler } from "../task.ts";
 import type { Clock, StoreTime } from "./clock.ts";
 import type { Lane } from "./lane.ts";
 import type { Resident } from "./resident.ts";
+
+export type { ChildStart, Delivery, Settled } from "./resident.ts";
 
 export interface OwnedShard {
   shard: number;
@@ -70,6 +71,8 @@ export interface Core {
   compiled(definitionId: string): Program | undefined;
   readonly shards: Map<number, OwnedShard>;
   readonly residents: Map<string, Resident>;
+  /** How many instances in memory each instance waits for as their parent: so long it stays in memory too. */
+  readonly childrenHere: Map<string, number>;
   /**
    * Reads of instances under way: each gathers the ids that left memory meanwhile, whose rows it may have read before
    * they were last written.
@@ -83,19 +86,4 @@ export interface Core {
   deadlineMs(): number;
   /** No step begins any more: the node drains or has lost its lane. */
   stopping: boolean;
-}
-
-/** How a fact came, and whom to tell. */
-export interface Delivery {
-  fact: Fact;
-  /** The inbox row that carries it; deleted in the flush that records the effect. */
-  inboxId?: number;
-  /** A large value in the fact that was written to payloads already; its rows will refer to it. */
-  payload?: { value: unknown; id: string };
-  /** The row that sends the step to another node. */
-  errand?: string;
-  /** After the commit of the effect (or at once if there is none to write). */
-  settled?(result: { ignored: string | undefined; resident: Resident | undefined }): void;
-  /** It could not be recorded; what happened is unknown or nothing. */
-  failed?(error: Error): void;
 }

@@ -9,6 +9,7 @@
 import type { TaskRun } from "../machine/facts.ts";
 import type { Core, Delivery } from "./core.ts";
 import type { Hints } from "./hints.ts";
+import { type LogRules, rulesOf } from "./lines.ts";
 import type { Resident } from "./resident.ts";
 import type { Runner } from "./runner.ts";
 
@@ -42,7 +43,10 @@ export function createErrands(core: Core, parts: ErrandParts): Errands {
       { shard, instanceId },
       {
         fact: { kind: "released", path, runner },
-        errand: JSON.stringify([runner, shard, instanceId, path, stepId, taskId, attempt, input, timeoutMs]),
+        errand: JSON.stringify([
+          ...[runner, shard, instanceId, path, stepId, taskId, attempt, input, timeoutMs],
+          rulesOf(resident),
+        ]),
         settled({ ignored, resident: now }) {
           if (ignored !== undefined) return;
           now?.awaited.set(path, { runner, untilAt: core.time.now() + timeoutMs });
@@ -68,11 +72,12 @@ export function createErrands(core: Core, parts: ErrandParts): Errands {
         if (errands.length === takeLimit) again = true;
         // One that was given to this node again is begun once.
         const wanted = new Map(errands.map((errand) => [`${errand.instanceId} ${errand.path}`, errand]));
-        for (const { shard, instanceId, id: _, stands, ...task } of wanted.values()) {
+        for (const { shard, instanceId, id: _, stands, log, ...task } of wanted.values()) {
           if (!stands || core.clock.monotonicMs() >= deadlineMs) continue;
           parts.runner().runErrand({
             owner: { id: instanceId, shard },
-            task: { ...task, interrupted: 0 },
+            task: { kind: "task", ...task, interrupted: 0 },
+            log: rulesIn(log),
             deliver: ({ fact }) => {
               if (fact.kind === "completed" || fact.kind === "failed") parts.post({ shard, instanceId }, fact);
             },
@@ -92,4 +97,9 @@ export function createErrands(core: Core, parts: ErrandParts): Errands {
       stopped = true;
     },
   };
+}
+
+/** What the owner wrote; a node that is older wrote nothing, and its instances keep what most do. */
+function rulesIn(log: object | null): LogRules {
+  return log === null ? { namespace: null, level: "info" } : (log as LogRules);
 }

@@ -6,21 +6,34 @@
 import type { Connection, Database, Db } from "../../foundation/database/index.ts";
 import type { Logger } from "../../foundation/log.ts";
 import { Loop } from "../../foundation/loop.ts";
+import { tryArchiveLock } from "../queries/archive.ts";
 import { ensurePartitions } from "../queries/lanes.ts";
 import { forgetEmptiness } from "../queries/retention.ts";
+import { foldRareFailures, moveTallies } from "../queries/statistics.ts";
 import { deleteExpiredKeys, deleteOldErrands, deleteOrphanPayloads } from "../queries/work.ts";
+import { type Archive, createArchive } from "./archive.ts";
 import { removeOld } from "./retention.ts";
 
 const everyMs = 3_600_000;
+/** Tallies are read with the sums, so there must not be many of them. */
+const talliesEveryMs = 60_000;
 const batchLimit = 1_000;
+const talliesEnough = 20_000;
+/** Failures of one version that are told apart. */
+const failuresKept = 1_000;
 
 export interface HousekeepingOptions {
   database: Database;
   log: Logger;
   retentionMs: number;
+  /** Where instances are written before they are removed. */
+  archiveDir?: string | undefined;
 }
 
-export function startHousekeeping({ database, log, retentionMs }: HousekeepingOptions): { stop(): Promise<void> } {
+export function startHousekeeping({ database, log, retentionMs, archiveDir }: HousekeepingOptions): {
+  stop(): Promise<void>;
+} {
+  const archive = archiveDir === undefined ? undefined : createArchive({ dir: archiveDir, log });
   const stopping = new AbortController();
   const { signal } = stopping;
   let line: Connection | undefined;
@@ -33,7 +46,9 @@ export function startHousekeeping({ database, log, retentionMs }: HousekeepingOp
       const own = await database.connect();
       line = own;
       try {
-        if (!signal.aborted) await keepHouse({ db: own, log, retentionMs, signal });
+        // What two nodes would remove at once, both would write.
+        const mayRemove = archive === undefined || (await own.query<{ got: boolean }>(tryArchiveLock))[0]!.got;
+        if (!signal.aborted) await keepHouse({ db: own, log, retentionMs, signal, archive, mayRemove });
       } catch (error) {
         if (!signal.aborted) throw error;
       } finally {
@@ -41,12 +56,19 @@ export function startHousekeeping({ database, log, retentionMs }: HousekeepingOp
       }
     },
   });
+  const summing = new Loop({
+    name: "statistics",
+    everyMs: talliesEveryMs,
+    log,
+    run: () => moveAll(database, signal),
+  });
   loop.start();
+  summing.start();
   return {
     async stop() {
       stopping.abort();
       line?.abort();
-      await loop.stop();
+      await Promise.all([loop.stop(), summing.stop()]);
     },
   };
 }
@@ -56,10 +78,22 @@ export interface Round {
   log: Logger;
   retentionMs: number;
   signal: AbortSignal;
+  archive?: Archive | undefined;
+  /** Whether what is old is removed in this round, or by another node that writes it to the archive just now. */
+  mayRemove?: boolean;
+}
+
+/** Sums up what lanes have counted. */
+async function moveAll(db: Db, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const [row] = await db.query<{ moved: number }>(moveTallies);
+    if (row!.moved < talliesEnough) break;
+  }
 }
 
 /** One round. Deletes in small batches, so that none holds locks for long. */
-export async function keepHouse({ db, log, retentionMs, signal }: Round): Promise<void> {
+export async function keepHouse(round: Round): Promise<void> {
+  const { db, log, retentionMs, signal, archive, mayRemove = true } = round;
   await db.query(ensurePartitions);
   await db.query(forgetEmptiness);
   for (const statement of [deleteExpiredKeys, deleteOldErrands, deleteOrphanPayloads]) {
@@ -68,5 +102,7 @@ export async function keepHouse({ db, log, retentionMs, signal }: Round): Promis
       if (rowCount < batchLimit) break;
     }
   }
-  if (!signal.aborted) await removeOld({ db, log, retentionMs, signal });
+  await moveAll(db, signal);
+  await db.execute(foldRareFailures, [failuresKept]);
+  if (!signal.aborted && mayRemove) await removeOld({ db, log, retentionMs, signal, archive });
 }

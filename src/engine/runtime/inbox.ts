@@ -6,6 +6,7 @@
 import type { Fact } from "../machine/facts.ts";
 import type { InboxRow } from "../store/contract.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
+import { type PermitDelivery, permitKinds } from "./limits.ts";
 
 const pollMs = 2_000;
 const perShardLimit = 100;
@@ -26,13 +27,17 @@ export interface Inbox {
 
 export interface InboxReactions {
   deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void;
+  /** A row for the home of a concurrency limit. */
+  limit(delivery: PermitDelivery): void;
 }
 
 const stepFacts = new Set(["completed", "failed"]);
+/** What people ask of an instance, beside signals and cancellations. */
+const lifeFacts = new Set(["pause", "resume", "retry", "skip", "priority", "migrate"]);
 
 export function createInbox(core: Core, reactions: InboxReactions): Inbox {
-  /** Per shard: the highest id seen, with when it was. */
-  const seen = new Map<number, { atMs: number; id: number }[]>();
+  /** Per shard, from its acquisition on: the highest id seen, with when it was. */
+  const seen = new WeakMap<OwnedShard, { atMs: number; id: number }[]>();
   let cancelNext: (() => void) | undefined;
   let reading = false;
   let again = false;
@@ -76,7 +81,7 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     const asked = new Set(shards);
     consumedMeanwhile.clear();
     const rows = await core.store.inbox({
-      shards: shards.map(({ shard }) => ({ shard, floor: floorless ? 0 : floorOf(shard, now) })),
+      shards: shards.map((owned) => ({ shard: owned.shard, floor: floorless ? 0 : floorOf(owned, now) })),
       limitPerShard: perShardLimit + underWayOf(shards),
     });
     if (lane !== core.lane) return;
@@ -93,7 +98,10 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       if (consumedMeanwhile.has(identity(row)) || !asked.has(core.shards.get(row.shard)!)) continue;
       if (take(row)) taken++;
     }
-    for (const [shard, id] of highest) note(shard, now, id);
+    for (const owned of shards) {
+      const id = highest.get(owned.shard);
+      if (id !== undefined) note(owned, now, id);
+    }
     if (taken >= perShardLimit) again = true;
   }
 
@@ -117,22 +125,37 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     if (throttled && !reading && underWay() < underWayLimit / 2 && core.residents.size < core.limits.residents) wake();
   }
 
-  function note(shard: number, atMs: number, id: number): void {
-    const list = seen.get(shard) ?? [];
+  function note(owned: OwnedShard, atMs: number, id: number): void {
+    const list = seen.get(owned) ?? [];
     list.push({ atMs, id });
     // Of the old ones only the newest tells anything.
     while (list.length > 1 && atMs - list[1]!.atMs >= floorLagMs) list.shift();
-    seen.set(shard, list);
+    seen.set(owned, list);
   }
 
-  function floorOf(shard: number, now: number): number {
-    const first = seen.get(shard)?.[0];
+  function floorOf(owned: OwnedShard, now: number): number {
+    const first = seen.get(owned)?.[0];
     return first !== undefined && now - first.atMs >= floorLagMs ? first.id : 0;
   }
 
   function take(row: InboxRow): boolean {
     const owned = core.shards.get(row.shard);
     if (owned === undefined || owned.phase === "releasing" || owned.underWay.has(row.id)) return false;
+    const settled = () => {
+      if (reading) consumedMeanwhile.add(identity(row));
+      consumed();
+    };
+    const failed = () => {
+      owned.underWay.delete(row.id);
+      // The floor may be above it by now, and what came after it must not be taken before it.
+      seen.delete(owned);
+      core.clock.schedule(250, wake);
+    };
+    if (permitKinds.has(row.kind)) {
+      owned.underWay.add(row.id);
+      reactions.limit({ row, settled, failed });
+      return true;
+    }
     const fact = factOf(row);
     if (fact === undefined) {
       core.log.error({ kind: row.kind, shard: row.shard, id: row.id }, "an inbox row of an unknown kind stays");
@@ -144,14 +167,8 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       {
         fact,
         inboxId: row.id,
-        settled: () => {
-          if (reading) consumedMeanwhile.add(identity(row));
-          consumed();
-        },
-        failed: () => {
-          owned.underWay.delete(row.id);
-          core.clock.schedule(250, wake);
-        },
+        settled,
+        failed,
       },
     );
     return true;
@@ -169,7 +186,6 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     stop() {
       stopped = true;
       cancelNext?.();
-      seen.clear();
     },
   };
 }
@@ -183,6 +199,12 @@ function factOf(row: InboxRow): Fact | undefined {
     case "SIGNAL":
     case "CANCEL":
       return { ...fact, kind: row.kind === "SIGNAL" ? "signal" : "cancel" } as Fact;
+    case "CHILD_ENDED":
+      return { ...fact, kind: "child_ended" } as Fact;
+    case "PERMITTED":
+      return { ...fact, kind: "permitted" } as Fact;
+    case "LIFE":
+      return typeof fact.kind === "string" && lifeFacts.has(fact.kind) ? (fact as Fact) : undefined;
     case "RESULT":
       return typeof fact.kind === "string" && stepFacts.has(fact.kind) ? (fact as Fact) : undefined;
     default:

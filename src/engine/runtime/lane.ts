@@ -8,9 +8,9 @@
 
 import type { Logger } from "../../foundation/log.ts";
 import { type FlushAnswer, type FlushBatch, type Store, StoreError } from "../store/contract.ts";
-import { type ChangeRow, encodeChange } from "../store/rows.ts";
+import { type ChangeRow, encodeChange, mergeChanges } from "../store/rows.ts";
 import { type Clock, pause, type StoreTime } from "./clock.ts";
-import { extraKinds, type Work, weigh } from "./work.ts";
+import { type ExtraKind, type Work, weigh } from "./work.ts";
 
 export const flushRowLimit = 1_000;
 export const flushByteLimit = 1024 * 1024;
@@ -127,7 +127,7 @@ export class Lane {
         }
         await writing;
         // A shard that was let go is void for the next flush, and only telling makes it so.
-        if (this.#written.some((work) => work.shardsReleased.length > 0)) this.#tell();
+        if (this.#written.some((work) => work.extras?.shardsReleased !== undefined)) this.#tell();
         this.#take();
         if (rowsOf(this.#taken) < flushRowsEnough) {
           this.#tell();
@@ -252,21 +252,24 @@ export class Lane {
     }
   }
 
-  /** Halves by instance until the guilty one is alone. */
+  /**
+   * Halves until the guilty one is alone. The first half is written before the second, so the works of an instance keep
+   * their order; and what rests on a work that was refused is not wanted any more when its turn comes.
+   */
   async #isolate(works: Work[], error: StoreError): Promise<void> {
-    const instances = [...new Set(works.map((work) => work.instanceId))];
-    if (instances.length === 1) {
-      for (const work of works) work.refused(error);
+    if (works.length === 1) {
+      works[0]!.refused(error);
       return;
     }
-    const first = new Set(instances.slice(0, instances.length >> 1));
-    await this.#write(works.filter((work) => first.has(work.instanceId)));
-    await this.#write(works.filter((work) => !first.has(work.instanceId) && (this.#isWanted(work) || drop(work))));
+    const half = works.length >> 1;
+    await this.#write(works.slice(0, half));
+    await this.#write(works.slice(half).filter((work) => this.#isWanted(work) || drop(work)));
   }
 
   async #withoutStale(works: Work[]): Promise<void> {
     for (const work of works) if (work.latest !== undefined) work.stale();
-    await this.#write(works.filter((work) => work.latest === undefined));
+    // An instance whose child was stale is read again: its other works are void with it.
+    await this.#write(works.filter((work) => work.latest === undefined && (this.#isWanted(work) || drop(work))));
   }
 
   /** It is known to be closed. */
@@ -289,25 +292,33 @@ export class Lane {
     const latest = new Map<string, [string, string, number]>();
     const changes = new Map<string, ChangeRow>();
     const extras = new Map<string, string[]>();
-    for (const work of works) {
+    const tallies = new Map<string, number>();
+    const add = (work: Work): void => {
       shards.add(work.shard);
       if (work.start !== undefined) starts.push(work.start);
       if (work.latest !== undefined) latest.set(`${work.latest[0]}\0${work.latest[1]}\0${work.latest[2]}`, work.latest);
       if (work.change !== undefined) {
         // One UPDATE applies one row to each instance, so several of one instance become one.
-        const before = changes.get(work.instanceId);
-        changes.set(work.instanceId, before === undefined ? work.change : { ...before, ...work.change });
+        const before = changes.get(work.change.id);
+        changes.set(work.change.id, before === undefined ? work.change : mergeChanges(before, work.change));
       }
       for (const row of work.steps) steps.push(row);
       for (const row of work.transitions) transitions.push(row);
-      for (const kind of extraKinds) {
-        const rows = work[kind];
-        if (rows.length === 0) continue;
+      for (const kind in work.extras) {
         const list = extras.get(kind);
+        const rows = work.extras[kind as ExtraKind]!;
         if (list === undefined) extras.set(kind, [...rows]);
-        else list.push(...rows);
+        else for (const row of rows) list.push(row);
       }
-    }
+      for (const tally of work.tallies ?? []) tallies.set(tally, (tallies.get(tally) ?? 0) + 1);
+      for (const part of work.also ?? []) add(part);
+    };
+    for (const work of works) add(work);
+    if (tallies.size > 0)
+      extras.set(
+        "tallies",
+        Array.from(tallies, ([tally, n]) => `${tally},${n}]`),
+      );
     const batch: FlushBatch = {
       laneId: this.laneId,
       seq: this.#seq + 1,

@@ -3,21 +3,33 @@
  * acquiring a shard those that have work to do, page by page within the budget of memory.
  */
 
+import { shardOf } from "../../foundation/ids.ts";
 import { thaw } from "../fold.ts";
-import { isFinal } from "../machine/state.ts";
+import { isFinal, retryKey } from "../machine/state.ts";
 import type { StoredInstance } from "../store/contract.ts";
-import { encodeTimer, parkedChange } from "../store/rows.ts";
+import { encodeMessage, encodeTimer, parkedChange } from "../store/rows.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
-import type { Resident } from "./resident.ts";
+import { sayParked } from "./engine_lines.ts";
+import { limitIdOf } from "./limits.ts";
+import { enterMemory, type Resident } from "./resident.ts";
+import { tallyEnd, tallyStart } from "./tallies.ts";
 import { LaneLost, type Turns } from "./turns.ts";
-import { emptyWork, isEmpty, type Work } from "./work.ts";
+import { addExtra, emptyWork, isEmpty, type Work } from "./work.ts";
 
 const batchLimit = 200;
 const pageLimit = 200;
+const reloadPauseMs = 250;
 
 export interface Loading {
+  /** Whether an instance is being read again; results that come meanwhile are not lost. */
+  isReloading(instanceId: string): boolean;
   /** Gives a fact to an instance, loading it if need be. */
   deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void;
+  /**
+   * Reads an instance again that was in memory and whose memory is void, and gives it these facts. It goes on from its
+   * rows as long as the shard is held: nobody else would begin it.
+   */
+  reload(what: { shard: number; instanceId: string }, replay: Delivery[]): void;
   /** Folds the ready instances of a shard as far as memory allows; called again while it is not done. */
   foldReady(owned: OwnedShard): Promise<void>;
   /** Drops whatever waits to be loaded. */
@@ -25,24 +37,44 @@ export interface Loading {
 }
 
 export function createLoading(core: Core, turns: Turns): Loading {
-  const waiting = new Map<string, { shard: number; deliveries: Delivery[] }>();
+  /** `again`: it was in memory under this owner, so nothing of it was interrupted by the death of another. */
+  const waiting = new Map<string, { shard: number; deliveries: Delivery[]; again: boolean }>();
+  const reloading = new Set<string>();
   let busy = false;
 
-  function deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void {
+  function deliver(what: { shard: number; instanceId: string }, delivery: Delivery, again = false): void {
     const resident = core.residents.get(what.instanceId);
     if (resident !== undefined) {
-      turns.apply(resident, delivery);
+      if (isForeign(resident, delivery)) tellUnknown(delivery);
+      else turns.apply(resident, delivery);
       return;
     }
     const entry = waiting.get(what.instanceId);
     if (entry !== undefined) {
       entry.deliveries.push(delivery);
+      entry.again ||= again;
       return;
     }
-    waiting.set(what.instanceId, { shard: what.shard, deliveries: [delivery] });
+    waiting.set(what.instanceId, { shard: what.shard, deliveries: [delivery], again });
     if (!busy) {
       busy = true;
       core.clock.soon(() => void loadAll());
+    }
+  }
+
+  function reload(what: { shard: number; instanceId: string }, replay: Delivery[]): void {
+    const owned = core.shards.get(what.shard);
+    reloading.add(what.instanceId);
+    for (const delivery of replay.length > 0 ? replay : [{ fact: { kind: "continued" as const } }]) {
+      const retried: Delivery = {
+        ...delivery,
+        failed(error) {
+          const held = owned !== undefined && core.shards.get(what.shard) === owned && owned.phase !== "releasing";
+          if (!held) delivery.failed?.(error);
+          else core.clock.schedule(reloadPauseMs, () => deliver(what, retried, true));
+        },
+      };
+      deliver(what, retried, true);
     }
   }
 
@@ -81,11 +113,13 @@ export function createLoading(core: Core, turns: Turns): Loading {
         }
         const owned = owners.get(shard);
         const stored = found.get(id);
+        if (stored !== undefined && !dropForeign(stored)) continue;
         let resident: Resident | "stale" | "broken" | undefined = core.residents.get(id);
         // It, or its shard, came and went while we read: the row may be older than what was written of it.
         if (resident === undefined && (left.has(id) || core.shards.get(shard) !== owned)) resident = "stale";
-        if (resident === undefined && owned !== undefined && stored !== undefined && !isOver(stored)) {
-          resident = await admit(stored, { owned, left });
+        if (resident === undefined && owned !== undefined && stored !== undefined && mayGoOn(stored, id)) {
+          const takeover = owned.takeover && waiting.get(id)?.again !== true;
+          resident = await admit(stored, { owned, left, takeover, expecting: true });
         }
         // What is stale stays in the queue and is read again.
         if (resident === "stale") continue;
@@ -97,14 +131,34 @@ export function createLoading(core: Core, turns: Turns): Loading {
     }
   }
 
-  function isOver(stored: StoredInstance): boolean {
-    return isFinal(stored.status) || stored.parked;
+  /** Whoever asks for an instance of another namespace is told that there is none. False when nobody else asked. */
+  function dropForeign(stored: StoredInstance): boolean {
+    const entry = waiting.get(stored.id);
+    const foreign = entry?.deliveries.filter((delivery) => isForeign(stored, delivery)) ?? [];
+    if (entry === undefined || foreign.length === 0) return true;
+    entry.deliveries = entry.deliveries.filter((delivery) => !foreign.includes(delivery));
+    if (entry.deliveries.length === 0) waiting.delete(stored.id);
+    for (const delivery of foreign) tellUnknown(delivery);
+    return entry.deliveries.length > 0;
+  }
+
+  /** An instance that is over stays a row, unless it failed and somebody wants it to be tried again. */
+  function mayGoOn(stored: StoredInstance, id: string): boolean {
+    if (stored.parked) return false;
+    if (!isFinal(stored.status)) return true;
+    const wanted = waiting.get(id)?.deliveries.some(({ fact }) => fact.kind === "retry") === true;
+    return wanted && stored.status === "FAILED";
   }
 
   function handOver(id: string, resident: Resident): void {
-    const entry = waiting.get(id);
+    const deliveries = waiting.get(id)?.deliveries ?? [];
     waiting.delete(id);
-    for (const delivery of entry?.deliveries ?? []) {
+    reloading.delete(id);
+    let left = deliveries.length;
+    resident.expecting = left > 0;
+    for (const delivery of deliveries) {
+      // It goes back to sleep after the last of them, if it does.
+      resident.expecting = --left > 0;
       if (resident.gone) deliver({ shard: resident.shard, instanceId: id }, delivery);
       else turns.apply(resident, delivery);
     }
@@ -114,6 +168,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
   function discard(id: string, shard: number, stored: StoredInstance | undefined): void {
     const entry = waiting.get(id);
     waiting.delete(id);
+    reloading.delete(id);
     const why =
       stored === undefined
         ? "no such instance"
@@ -131,14 +186,18 @@ export function createLoading(core: Core, turns: Turns): Loading {
         cancelParked(work, stored, fact.reason);
       }
       if (fact.kind === "timer")
-        work.timersCleared.push(encodeTimer({ shard, instanceId: id, key: fact.key, dueAt: fact.dueAt }));
-      if (inboxId !== undefined) work.inboxConsumed.push(`[${shard},${inboxId}]`);
+        addExtra(work, "timersCleared", encodeTimer({ shard, instanceId: id, key: fact.key, dueAt: fact.dueAt }));
+      // Nobody else would ever give it back.
+      if (fact.kind === "permitted") giveBack(work, { id, shard }, fact.key);
+      if (inboxId !== undefined) addExtra(work, "inboxConsumed", `[${shard},${inboxId}]`);
+      for (const line of delivery.logs ?? []) addExtra(work, "logs", line);
       const done = () => {
         if (inboxId !== undefined) core.shards.get(shard)?.underWay.delete(inboxId);
       };
       work.committed = () => {
         done();
-        delivery.settled?.({ ignored: cancels ? undefined : why, resident: undefined });
+        const unknown = stored === undefined ? { unknown: true as const } : {};
+        delivery.settled?.({ ignored: cancels ? undefined : why, resident: undefined, ...unknown });
       };
       work.dropped = () => {
         done();
@@ -172,7 +231,12 @@ export function createLoading(core: Core, turns: Turns): Loading {
         shouldCompensate: false,
       }),
     };
-    work.waitsAbandoned.push(`[${stored.shard},"${stored.id}"]`);
+    addExtra(work, "waitsAbandoned", `[${stored.shard},"${stored.id}"]`);
+    for (const timer of timersIn(stored))
+      addExtra(work, "timersCleared", encodeTimer({ shard: stored.shard, instanceId: stored.id, ...timer }));
+    if (stored.status === "CREATED" && permitsIn(stored.state).length === 0) tallyStart(work, stored.definitionId);
+    tallyEnd(work, stored.definitionId, { status: "CANCELLED", tookMs: now - stored.startedAt });
+    freeOthers(work, stored);
     work.transitions.push(
       JSON.stringify([
         stored.shard,
@@ -186,6 +250,28 @@ export function createLoading(core: Core, turns: Turns): Loading {
     );
   }
 
+  /** Whoever waits for a parked instance hears of its end: its parent, and the homes of its limits. */
+  function freeOthers(work: Work, stored: StoredInstance): void {
+    const { id, shard: fromShard, parentId: to, parentPath } = stored;
+    if (to !== null && parentPath !== null) {
+      const shard = shardOf(to, core.shardCount);
+      const fact = { path: parentPath, childId: id, status: "CANCELLED" };
+      addExtra(work, "inboxPosted", encodeMessage({ shard, kind: "CHILD_ENDED", to, fact, fromShard }));
+    }
+    for (const { key } of permitsIn(stored.state)) giveBack(work, stored, key);
+  }
+
+  function giveBack(
+    work: Work,
+    { id: instanceId, shard: fromShard }: { id: string; shard: number },
+    key: string,
+  ): void {
+    const to = limitIdOf(key);
+    const shard = shardOf(to, core.shardCount);
+    const fact = { key, instanceId };
+    addExtra(work, "inboxPosted", encodeMessage({ shard, kind: "PERMIT_RELEASE", to, fact, fromShard }));
+  }
+
   /**
    * Makes a stored instance resident. One that has work to do goes on with it first: only then is it what its owner
    * would have in memory. (A birth that was accepted but not begun waits for its START in the inbox.) `stale`: the row
@@ -193,12 +279,12 @@ export function createLoading(core: Core, turns: Turns): Loading {
    */
   async function admit(
     stored: StoredInstance,
-    read: { owned: OwnedShard; left: ReadonlySet<string> },
+    read: { owned: OwnedShard; left: ReadonlySet<string>; takeover: boolean; expecting?: boolean },
   ): Promise<Resident | "stale" | "broken"> {
     const program = core.compiled(stored.definitionId) ?? (await core.programs(stored.definitionId));
     const again = core.residents.get(stored.id);
     if (again !== undefined) return again;
-    const { owned, left } = read;
+    const { owned, left, takeover } = read;
     if (core.shards.get(stored.shard) !== owned || left.has(stored.id)) return "stale";
     let resident: Resident;
     try {
@@ -207,8 +293,9 @@ export function createLoading(core: Core, turns: Turns): Loading {
       parkStored(stored, error);
       return "broken";
     }
-    core.residents.set(resident.id, resident);
-    if (stored.ready) turns.apply(resident, { fact: { kind: "resumed", takeover: owned.takeover } });
+    resident.expecting = read.expecting ?? false;
+    enterMemory(core, resident);
+    if (stored.ready) turns.apply(resident, { fact: { kind: "resumed", takeover } });
     return resident;
   }
 
@@ -217,6 +304,7 @@ export function createLoading(core: Core, turns: Turns): Loading {
     core.log.error({ err: error, instance: stored.id }, "an instance cannot be folded and is parked");
     const work = emptyWork({ shard: stored.shard, instanceId: stored.id });
     work.change = parkedChange(stored, { error, fact: "fold", at: core.time.now() });
+    sayParked(core, work, stored, error);
     core.lane.submit(work);
   }
 
@@ -239,24 +327,33 @@ export function createLoading(core: Core, turns: Turns): Loading {
 
   async function foldOne(owned: OwnedShard, stored: StoredInstance, left: Set<string>): Promise<void> {
     if (core.residents.has(stored.id) || left.has(stored.id) || isFinal(stored.status) || stored.parked) return;
-    const { shard } = owned;
+    const { shard, takeover } = owned;
     if (!owned.careful) {
-      await admit(stored, { owned, left });
+      await admit(stored, { owned, left, takeover });
       return;
     }
     // The last owners died one after the other, perhaps of this very instance: the next death names it.
     const { lane } = core;
     await core.store.noteFolding({ shard, laneId: lane.laneId, instanceId: stored.id });
-    await admit(stored, { owned, left });
+    await admit(stored, { owned, left, takeover });
     await lane.drained();
     await core.store.noteFolding({ shard, laneId: lane.laneId, instanceId: null });
   }
 
   function clear(): void {
     for (const id of [...waiting.keys()]) fail(id, new LaneLost("the lane was lost"));
+    reloading.clear();
   }
 
-  return { deliver, foldReady, clear };
+  return { isReloading: (id) => reloading.has(id), deliver, reload, foldReady, clear };
+}
+
+function isForeign({ namespace }: { namespace: string }, delivery: Delivery): boolean {
+  return delivery.namespace !== undefined && delivery.namespace !== namespace;
+}
+
+function tellUnknown(delivery: Delivery): void {
+  delivery.settled?.({ ignored: "no such instance", resident: undefined, unknown: true });
 }
 
 /** What is in memory of a stored instance. */
@@ -268,14 +365,43 @@ export function residentOf(stored: StoredInstance, program: Resident["program"])
     program,
     state: thaw(program, stored),
     facts: factsOf({ ...stored, version: program.version }),
+    parent: stored.parentId === null ? undefined : { instanceId: stored.parentId, path: stored.parentPath },
     references: stored.references,
     ready: stored.ready,
+    kept: false,
+    expecting: false,
+    counted: false,
     frozenSeq: stored.stateSeq,
+    // Not known any more; what is written of it next tells.
+    frozenBytes: 0,
+    unfrozenBytes: 0,
     pending: 0,
     gone: false,
     running: new Map(),
     awaited: new Map(),
   };
+}
+
+/** The permits that a frozen state names; it may be what no program can read any more. */
+function permitsIn(state: unknown): { key: string }[] {
+  const permits: unknown = typeof state === "object" && state !== null ? Reflect.get(state, "permits") : undefined;
+  return Array.isArray(permits) ? permits.filter((permit) => typeof permit?.key === "string") : [];
+}
+
+/** The timers that a stored instance has armed, as far as its rows tell: they may be what no program can read any more. */
+function timersIn({ state, entries }: StoredInstance): { key: string; dueAt: number }[] {
+  const found: { key: string; dueAt: number }[] = [];
+  const add = (key: string, dueAt: unknown) => {
+    if (typeof dueAt === "number" && Number.isFinite(dueAt)) found.push({ key, dueAt });
+  };
+  if (typeof state === "object" && state !== null) {
+    const { deadlineAt, retryAt, live } = state as { deadlineAt?: unknown; retryAt?: unknown; live?: unknown };
+    add("", deadlineAt);
+    add(retryKey, retryAt);
+    for (const [path, step] of Object.entries(live ?? {})) add(path, step?.dueAt);
+  }
+  for (const { path, outcome } of entries) add(path, outcome?.dueAt ?? outcome?.retryAt);
+  return found;
 }
 
 /** What expressions see as `instance`. */

@@ -5,18 +5,23 @@
 
 import { createHash } from "node:crypto";
 import { AppError } from "../../foundation/errors.ts";
-import { shardOf } from "../../foundation/ids.ts";
-import type { CancelAnswer, CancelRequest, SignalRequest } from "../contract.ts";
+import { isUuid, shardOf } from "../../foundation/ids.ts";
+import type { CancelAnswer, CancelRequest, LifeAnswer, LifeRequest, SignalRequest } from "../contract.ts";
 import { engineErrors, storeRefusal } from "../errors.ts";
 import type { Json } from "../machine/definition.ts";
+import type { Fact } from "../machine/facts.ts";
 import { type InstanceStatus, isFinal } from "../machine/state.ts";
 import { inlineLimit } from "../payloads.ts";
-import type { Core, Delivery } from "./core.ts";
+import type { Core, Delivery, Settled } from "./core.ts";
 
 export interface Messages {
   signal(request: SignalRequest): Promise<{ signalId: string }>;
   cancel(request: CancelRequest): Promise<CancelAnswer>;
+  /** Asks for something else to happen to an instance; `refusal` words why it cannot. */
+  ask(request: LifeRequest, fact: LifeFact, refusal: (message: string) => Error): Promise<LifeAnswer>;
 }
+
+export type LifeFact = Extract<Fact, { kind: "pause" | "resume" | "retry" | "skip" | "priority" | "migrate" }>;
 
 /** How long a caller waits for the owner's decision. */
 const decisionWaitMs = 5_000;
@@ -30,6 +35,7 @@ export function createMessages(
 ): Messages {
   async function signal(request: SignalRequest): Promise<{ signalId: string }> {
     const { instanceId, namespace } = request;
+    if (!isUuid(instanceId)) throw notFound(request);
     const shard = shardOf(instanceId, core.shardCount);
     const now = core.time.now();
     const keyed = request.idempotencyKey !== undefined;
@@ -42,17 +48,25 @@ export function createMessages(
       payload: request.payload,
       receivedAt: now,
     };
-    await requireOpen({ instanceId, namespace, shard });
-    const payload = await storeLarge({ shard, instanceId }, request.payload);
-    const ignored = await meet({
+    const body = JSON.stringify(request.payload);
+    const large = body.length > inlineLimit;
+    // Where its owner is here, the owner looks whether there is such an instance; what is large is written before that.
+    if (large || !isHere(shard)) await requireOpen({ instanceId, namespace, shard });
+    const payload = large ? await storeLarge({ shard, instanceId }, request.payload, body) : undefined;
+    const { ignored, unknown } = await meet({
       shard,
       instanceId,
+      namespace,
       kind: "SIGNAL",
       fact,
       ...(payload === undefined ? {} : { payload }),
     });
-    if (ignored !== undefined && !keyed) throw await lateness(instanceId, shard, "take no signals any more");
-    return { signalId };
+    if (unknown === true) throw notFound(request);
+    if (ignored === undefined) return { signalId };
+    const status = (await statusOf(instanceId, shard).catch(refuse)) ?? "RUNNING";
+    // One with a key that came before is accepted again, as long as the instance is there to take it.
+    if (keyed && !isFinal(status)) return { signalId };
+    throw lateness(instanceId, status, "take no signals any more");
   }
 
   async function cancel(request: CancelRequest): Promise<CancelAnswer> {
@@ -67,30 +81,60 @@ export function createMessages(
       compensate: request.compensate ?? true,
     };
     await requireOpen({ instanceId, namespace, shard });
-    const ignored = await meet({ shard, instanceId, kind: "CANCEL", fact });
-    if (ignored !== undefined) throw await lateness(instanceId, shard, "be cancelled any more");
+    const { ignored } = await meet({ shard, instanceId, namespace, kind: "CANCEL", fact });
+    if (ignored !== undefined) {
+      const now = (await statusOf(instanceId, shard).catch(refuse)) ?? "RUNNING";
+      throw lateness(instanceId, now, "be cancelled any more");
+    }
     // It is accepted, whether the status can be read now or not.
     const status = await statusOf(instanceId, shard).catch(() => undefined);
     return { instanceId, status: status ?? "RUNNING" };
+  }
+
+  async function ask(request: LifeRequest, fact: LifeFact, refusal: (message: string) => Error): Promise<LifeAnswer> {
+    const { instanceId, namespace } = request;
+    const shard = shardOf(instanceId, core.shardCount);
+    if (fact.kind === "retry") await requireFailed({ instanceId, namespace, shard }, refusal);
+    else await requireOpen({ instanceId, namespace, shard });
+    // The owner needs the version's program when the fact comes, which may be here.
+    if (fact.kind === "migrate") await core.programs(fact.definitionId);
+    const { ignored } = await meet({ shard, instanceId, namespace, kind: "LIFE", fact });
+    if (ignored !== undefined) throw refusal(`Instance "${instanceId}": ${ignored}`);
+    const status = await statusOf(instanceId, shard).catch(() => undefined);
+    return { instanceId, status: status ?? "RUNNING" };
+  }
+
+  async function requireFailed(
+    what: { instanceId: string; namespace: string; shard: number },
+    refusal: (message: string) => Error,
+  ): Promise<void> {
+    const [stored] = await core.store.instances([{ shard: what.shard, id: what.instanceId }]).catch(refuse);
+    if (stored === undefined || stored.namespace !== what.namespace) throw notFound(what);
+    if (stored.status !== "FAILED")
+      throw refusal(`Instance "${what.instanceId}" is ${stored.status}; only one that failed can be tried again`);
+  }
+
+  function notFound(what: { instanceId: string; namespace: string }): Error {
+    return engineErrors.instance_not_found(
+      `There is no instance "${what.instanceId}" in namespace "${what.namespace}"`,
+    );
   }
 
   async function requireOpen(what: { instanceId: string; namespace: string; shard: number }): Promise<void> {
     const resident = core.residents.get(what.instanceId);
     if (resident !== undefined && resident.namespace === what.namespace) return;
     const [stored] = await core.store.instances([{ shard: what.shard, id: what.instanceId }]).catch(refuse);
-    if (stored === undefined || stored.namespace !== what.namespace) {
-      throw engineErrors.instance_not_found(
-        `There is no instance "${what.instanceId}" in namespace "${what.namespace}"`,
-      );
-    }
+    if (stored === undefined || stored.namespace !== what.namespace) throw notFound(what);
     if (isFinal(stored.status)) throw finalError(what.instanceId, stored.status);
   }
 
   /** A large payload is written beside the lane before a row refers to it; not where the inbox carries it whole. */
-  async function storeLarge(owner: { shard: number; instanceId: string }, value: Json): Promise<Delivery["payload"]> {
+  async function storeLarge(
+    owner: { shard: number; instanceId: string },
+    value: Json,
+    body: string,
+  ): Promise<Delivery["payload"]> {
     if (!core.shards.has(owner.shard)) return undefined;
-    const body = JSON.stringify(value);
-    if (body.length <= inlineLimit) return undefined;
     const id = core.newId(core.time.now());
     try {
       await core.store.savePayload({ ...owner, id, body });
@@ -100,19 +144,25 @@ export function createMessages(
     return { value, id };
   }
 
-  /** Brings a fact to its instance and gives why it changed nothing, if so. */
+  /** Facts of this shard are decided here. */
+  function isHere(shard: number): boolean {
+    const phase = core.shards.get(shard)?.phase;
+    return phase === "open" || phase === "folding";
+  }
+
+  /** Brings a fact to its instance and tells whether it changed something; elsewhere it is only accepted. */
   async function meet(what: {
     shard: number;
     instanceId: string;
-    kind: "SIGNAL" | "CANCEL";
+    namespace: string;
+    kind: "SIGNAL" | "CANCEL" | "LIFE";
     fact: Delivery["fact"];
     payload?: Delivery["payload"];
-  }): Promise<string | undefined> {
-    const { shard, instanceId, kind, fact, payload } = what;
-    const phase = core.shards.get(shard)?.phase;
-    if (phase === "open" || phase === "folding") {
+  }): Promise<Pick<Settled, "ignored" | "unknown">> {
+    const { shard, instanceId, namespace, kind, fact, payload } = what;
+    if (isHere(shard)) {
       try {
-        return await decided({ shard, instanceId }, { fact, ...(payload === undefined ? {} : { payload }) });
+        return await decided({ shard, instanceId }, { fact, namespace, ...(payload === undefined ? {} : { payload }) });
       } catch (error) {
         if (error instanceof AppError) throw error;
         throw engineErrors.interrupted("The request was interrupted; whether it took effect is unknown", {
@@ -127,18 +177,18 @@ export function createMessages(
       throw storeRefusal(error);
     }
     reactions.hint(shard);
-    return undefined;
+    return { ignored: undefined };
   }
 
   /** The owner's decision on a fact, once it is in the store. */
-  function decided(what: { shard: number; instanceId: string }, given: Delivery): Promise<string | undefined> {
+  function decided(what: { shard: number; instanceId: string }, given: Delivery): Promise<Settled> {
     return new Promise((resolve, reject) => {
       const giveUp = core.clock.schedule(decisionWaitMs, () => reject(new Error("no decision in time")));
       reactions.deliver(what, {
         ...given,
-        settled: ({ ignored }) => {
+        settled: (result) => {
           giveUp();
-          resolve(ignored);
+          resolve(result);
         },
         failed: (error) => {
           giveUp();
@@ -152,8 +202,7 @@ export function createMessages(
     return (await core.store.statuses([{ shard, id: instanceId }])).get(instanceId)?.status;
   }
 
-  async function lateness(instanceId: string, shard: number, cannot: string): Promise<Error> {
-    const status = (await statusOf(instanceId, shard).catch(refuse)) ?? "RUNNING";
+  function lateness(instanceId: string, status: InstanceStatus, cannot: string): Error {
     if (isFinal(status)) return finalError(instanceId, status);
     return engineErrors.instance_ending(`Instance "${instanceId}" is ending and cannot ${cannot}`);
   }
@@ -167,7 +216,7 @@ export function createMessages(
     );
   }
 
-  return { signal, cancel };
+  return { signal, cancel, ask };
 }
 
 /** What the store did not do becomes what the caller is told. */

@@ -7,25 +7,32 @@
  */
 
 import type { Logger } from "../../foundation/log.ts";
-import type { ResolvedDefinition } from "../contract.ts";
+import type { ResolvedDefinition, RestartRequest, StartAnswer } from "../contract.ts";
+import type { Json } from "../machine/definition.ts";
 import type { Program } from "../machine/program.ts";
 import type { Store } from "../store/contract.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import type { Beat } from "./beat.ts";
 import { createBirths } from "./births.ts";
+import { createChildren } from "./children.ts";
 import { atMost, type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
 import { createErrands } from "./errands.ts";
 import { createHints } from "./hints.ts";
 import { createInbox } from "./inbox.ts";
 import { Lane } from "./lane.ts";
+import { createLimits } from "./limits.ts";
+import { saveLines } from "./lines.ts";
 import { createLoading } from "./loading.ts";
 import { createMessages, type Messages } from "./messages.ts";
 import { createOwnership } from "./ownership.ts";
 import type { Resident } from "./resident.ts";
+import { createRestarts } from "./restarts.ts";
 import { createRunner } from "./runner.ts";
+import { createSeeking } from "./seeking.ts";
 import { createTimers } from "./timers.ts";
-import { createTurns, type Turns } from "./turns.ts";
+import { createTurns, LaneLost, type Turns } from "./turns.ts";
+import { untilAnswered } from "./until_answered.ts";
 
 export interface NodeOptions {
   nodeId: string;
@@ -45,6 +52,8 @@ export interface NodeOptions {
   observer: Observer;
   limits?: Partial<Limits>;
   resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
+  /** Throws an AppError for an input that a child's workflow does not take. Absent: every input is taken. */
+  checkInput?(definitionId: string, input: Json): Promise<void>;
   /** Loads and compiles a definition; what it gives is kept. */
   program(definitionId: string): Promise<Program>;
 }
@@ -53,6 +62,7 @@ export interface EngineNode {
   readonly core: Core;
   readonly starts: Admission;
   readonly messages: Messages;
+  restart(request: RestartRequest): Promise<StartAnswer>;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly runningTasks: number;
@@ -61,8 +71,6 @@ export interface EngineNode {
 }
 
 const standardLimits: Limits = { residents: 10_000, queuedBytes: 64 * 1024 * 1024, admissionMs: 5_000 };
-/** Steps waiting for a handler that are looked up at once. */
-const awaitingLimit = 500;
 /** Programs kept compiled; beyond, the oldest goes. */
 const programLimit = 1_000;
 
@@ -95,6 +103,7 @@ export function createNode(options: NodeOptions): EngineNode {
     compiled: (id) => programs.get(id),
     shards: new Map(),
     residents: new Map(),
+    childrenHere: new Map(),
     reads: new Set(),
     shardCount: 0,
     lane: newLane(),
@@ -104,13 +113,21 @@ export function createNode(options: NodeOptions): EngineNode {
   };
 
   const hints = createHints(core);
+  /** Facts were written for these shards: their owners, or this node, are to look. */
+  function posted(shards: number[]): void {
+    for (const shard of shards) {
+      if (core.shards.has(shard)) inbox.wake();
+      else hints.inbox(shard);
+    }
+  }
+
   const turns: Turns = createTurns(core, {
+    posted,
+    beginChild: (work, resident, child) => children.begin(work, resident, child),
+    outdated: (workflowId) => children.outdated(workflowId),
     runTask: (resident, task) => runner.run(resident, task),
     armTimer: (timer) => timers.arm(timer),
-    reload: ({ shard, instanceId, replay }) => {
-      for (const delivery of replay) loading.deliver({ shard, instanceId }, delivery);
-      if (replay.length === 0) loading.deliver({ shard, instanceId }, { fact: { kind: "continued" } });
-    },
+    reload: ({ replay, ...what }) => loading.reload(what, replay),
   });
   const loading = createLoading(core, turns);
   const errands = createErrands(core, {
@@ -119,9 +136,20 @@ export function createNode(options: NodeOptions): EngineNode {
     deliver: loading.deliver,
     post: ({ shard, instanceId }, fact) => postResult({ shard, instanceId, fact }),
   });
-  const runner = createRunner(core, { deliver: deliverResult, sendErrand: errands.send });
+  const children = createChildren(core, () => turns, {
+    resolve: options.resolve,
+    check: options.checkInput ?? (async () => {}),
+    deliver: (resident, delivery) => loading.deliver({ shard: resident.shard, instanceId: resident.id }, delivery),
+  });
+  const runner = createRunner(core, {
+    deliver: deliverResult,
+    sendErrand: errands.send,
+    spawn: (resident, task) => void children.spawn(resident, task),
+  });
   const timers = createTimers(core, { deliver: loading.deliver });
-  const inbox = createInbox(core, { deliver: loading.deliver });
+  const limits = createLimits(core, { posted });
+  const inbox = createInbox(core, { deliver: deliverFromInbox, limit: limits.take });
+  const seeking = createSeeking(core, { deliver: loading.deliver, apply: turns.apply });
   const ownership = createOwnership(core, turns, {
     acquired: async (shards) => {
       // Waits for what is due before anything else happens, so that order within an instance is that of the rows.
@@ -129,19 +157,21 @@ export function createNode(options: NodeOptions): EngineNode {
       for (const { shard } of shards) handedOver.delete(shard);
       for (const owned of shards) if (owned.phase === "folding") owned.phase = "open";
       inbox.wake();
-      seeking = true;
+      seeking.lookAgain();
       for (const owned of shards) await loading.foldReady(owned);
     },
     runsOf: runner.runsOf,
     released: (shard) => {
       handedOver.add(shard);
       timers.dropShard(shard);
+      limits.dropShard(shard);
     },
     abandoned: ({ instanceId, shard, path }) =>
       loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
   });
   const births = createBirths(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
-  const starts = createAdmission(core, { turns, births }, { resolve: options.resolve, begun: turns.act });
+  const starts = createAdmission(core, { turns, births }, { resolve: options.resolve });
+  const restarts = createRestarts(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
   const messages = createMessages(core, { deliver: loading.deliver, hint: hints.inbox });
 
   function newLane(): Lane {
@@ -173,25 +203,47 @@ export function createNode(options: NodeOptions): EngineNode {
     return program;
   }
 
+  /** A migration meets its instance when the version's program is at hand. */
+  function deliverFromInbox(what: { shard: number; instanceId: string }, delivery: Delivery): void {
+    const { fact } = delivery;
+    if (fact.kind !== "migrate" || core.compiled(fact.definitionId) !== undefined) {
+      loading.deliver(what, delivery);
+      return;
+    }
+    loadProgram(fact.definitionId).then(
+      () => loading.deliver(what, delivery),
+      (error: unknown) => delivery.failed?.(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
   /** A result goes to the instance where it is now: here, or with whoever took its shard over. */
   function deliverResult(what: { shard: number; instanceId: string; resident: Resident }, delivery: Delivery): void {
     const { shard, instanceId, resident } = what;
     const owned = core.shards.get(shard);
     if (owned !== undefined && owned.phase !== "releasing") {
       if (!resident.gone || core.residents.has(instanceId)) loading.deliver({ shard, instanceId }, delivery);
+      else if (loading.isReloading(instanceId)) delivery.failed?.(new LaneLost("the instance is read again"));
       return;
     }
+    // The result travels by the inbox, and what was said is written from here.
+    if (delivery.logs !== undefined) void saveLines(core, delivery.logs);
     if (delivery.fact.kind !== "completed" && delivery.fact.kind !== "failed") return;
-    if (owned?.phase === "releasing" || handedOver.has(shard)) postResult({ shard, instanceId, fact: delivery.fact });
+    if (owned?.phase !== "releasing" && !handedOver.has(shard)) return;
+    postResult({ shard, instanceId, fact: delivery.fact, ...(delivery.logs && { logs: delivery.logs }) });
   }
 
-  /** Sends a result to the inbox of a shard that is another node's. */
-  function postResult({ shard, instanceId, fact }: { shard: number; instanceId: string; fact: object }): void {
-    const posting = store
-      .post([{ shard, kind: "RESULT", instanceId, fact }])
-      .then(() => {
+  /**
+   * Sends a result to the inbox of a shard that is another node's, and what was said on the way to the execution log. Its
+   * owner waits for it until this node is gone or the step's time is up, so it is sent until the store has it.
+   */
+  function postResult(result: { shard: number; instanceId: string; fact: object; logs?: readonly string[] }): void {
+    const { shard, instanceId, fact, logs = [] } = result;
+    const isStopped = () => state === "stopped";
+    const posting = untilAnswered(core, isStopped, () => store.post([{ shard, kind: "RESULT", instanceId, fact }]))
+      .then(async () => {
         hints.inbox(shard);
         if (core.shards.has(shard)) inbox.wake();
+        if (logs.length > 0) await untilAnswered(core, isStopped, () => store.saveLogs([...logs]));
       })
       .catch((error: unknown) => log.warn({ err: error }, "a result could not be handed on"))
       .finally(() => latePosts.delete(posting));
@@ -226,7 +278,9 @@ export function createNode(options: NodeOptions): EngineNode {
       turns.forget(resident);
     }
     core.shards.clear();
+    runner.forgetResults();
     timers.clear();
+    limits.clear();
     loading.clear();
     handedOver.clear();
   }
@@ -243,53 +297,16 @@ export function createNode(options: NodeOptions): EngineNode {
     }
   }
 
-  /** Steps that wait for a handler are to be looked up: shards or handlers are new, or the last look did not find all. */
-  let seeking = false;
-
-  /** Tells steps that wait for a handler that there is one. */
-  async function findHandlers(): Promise<void> {
-    const shards = [...core.shards.values()].filter((owned) => owned.phase === "open").map((owned) => owned.shard);
-    // A handler that is registered while the answer is under way asks for another look.
-    seeking = false;
-    const again = () => {
-      seeking = true;
-    };
-    const taskIds = [...options.handlers.ids(), ...core.handlersElsewhere.keys()];
-    const found = await store.awaitingTasks({ shards, taskIds, limit: awaitingLimit }).catch((error: unknown) => {
-      again();
-      throw error;
-    });
-    if (found.length === awaitingLimit) again();
-    for (const { shard, id } of found) {
-      loading.deliver({ shard, instanceId: id }, { fact: { kind: "continued" }, settled: assignAll, failed: again });
-    }
-  }
-
-  function assignAll({ resident }: { resident: Resident | undefined }): void {
-    if (resident === undefined || resident.gone) return;
-    for (const live of Object.values(resident.state.live)) {
-      if (live.phase === "unassigned") turns.apply(resident, { fact: { kind: "assigned", path: live.path } });
-    }
-  }
-
-  let elsewhere = "";
-
-  /** Other nodes came with handlers that steps here may wait for. */
-  function noteNewHandlers(): void {
-    const now = [...core.handlersElsewhere.keys()].sort().join("\0");
-    if (now !== elsewhere) seeking = true;
-    elsewhere = now;
-  }
-
   async function tick(): Promise<void> {
     try {
       await ownership.tick();
       for (const owned of [...core.shards.values()]) {
-        if (owned.phase === "open" && owned.foldAfter !== undefined) await loading.foldReady(owned);
+        if (owned.phase !== "open" || owned.foldAfter === undefined) continue;
+        await loading.foldReady(owned);
+        seeking.lookAgain();
       }
       runner.retryHeld();
-      noteNewHandlers();
-      if (seeking) await findHandlers();
+      await seeking.tick();
       if (ownership.othersLive) errands.wake();
     } catch (error) {
       log.warn({ err: error }, "the look at the cluster failed; it is repeated");
@@ -338,7 +355,7 @@ export function createNode(options: NodeOptions): EngineNode {
         inbox.wake();
     });
     options.handlers.onRegister?.(() => {
-      seeking = true;
+      seeking.lookAgain();
       if (state !== "running") return;
       // A word that is lost here is said with the next handler, or when the node registers again.
       const tasks = options.handlers.ids();
@@ -354,11 +371,8 @@ export function createNode(options: NodeOptions): EngineNode {
   }
 
   async function stop(): Promise<void> {
-    if (state === "stopped" || state === "stopping") return;
-    if (state === "new") {
-      state = "stopped";
-      return;
-    }
+    if (state === "new") state = "stopped";
+    if (state !== "running") return;
     core.stopping = true;
     starts.refuseAll("The node is stopping");
     await ticking;
@@ -371,8 +385,8 @@ export function createNode(options: NodeOptions): EngineNode {
     if (!ownership.othersLive) await runner.settled(options.drainMs);
     await atMost(clock, options.drainMs, ownership.releaseAll());
     if (ownership.othersLive) await runner.settled(options.drainMs);
-    runner.stop();
-    await Promise.allSettled([...latePosts]);
+    await runner.stop();
+    await atMost(clock, options.drainMs, Promise.allSettled([...latePosts]));
     timers.stop();
     core.lane.end();
     await beat?.stop();
@@ -388,6 +402,7 @@ export function createNode(options: NodeOptions): EngineNode {
     core,
     starts,
     messages,
+    restart: restarts.restart,
     start,
     stop,
     get written() {

@@ -7,8 +7,9 @@ import { createHash } from "node:crypto";
 import { type ClusterView, type NodeRow, StoreError } from "../store/contract.ts";
 import { parkedChange } from "../store/rows.ts";
 import type { Core, OwnedShard } from "./core.ts";
+import { sayParked } from "./engine_lines.ts";
 import type { Turns } from "./turns.ts";
-import { emptyWork } from "./work.ts";
+import { addExtra, emptyWork } from "./work.ts";
 
 export interface Ownership {
   /** Looks at the cluster once: rescues, acquires, hands over. */
@@ -155,6 +156,7 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     const work = emptyWork({ shard: owned.shard, instanceId });
     const error = "Two nodes died while they folded it";
     work.change = parkedChange(stored, { error, fact: "fold", at: core.time.now() });
+    sayParked(core, work, stored, error);
     core.lane.submit(work);
     await core.lane.drained();
   }
@@ -174,7 +176,7 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
               turns.apply(resident, { fact: { kind: "released", path, runner: core.nodeId } });
             }
             const work = emptyWork({ shard: owned.shard, instanceId: `shard ${owned.shard}` });
-            work.shardsReleased.push(`[${owned.shard}]`);
+            addExtra(work, "shardsReleased", `[${owned.shard}]`);
             work.committed = () => {
               drop(owned);
               resolve();

@@ -2,6 +2,24 @@
 
 import type { ChangeRow } from "../store/rows.ts";
 
+/** The rarer kinds of rows, by the names that the flush knows them by. */
+export type ExtraKind =
+  | "timersArmed"
+  | "timersCleared"
+  | "waitsOpened"
+  | "waitsEnded"
+  /** All open waits of an instance, whatever their paths. */
+  | "waitsAbandoned"
+  | "inboxConsumed"
+  /** Facts for other instances, and for the homes of limits. */
+  | "inboxPosted"
+  | "payloadsClaimed"
+  | "errands"
+  | "logs"
+  | "permitsPut"
+  | "permitsDropped"
+  | "shardsReleased";
+
 export interface Work {
   shard: number;
   instanceId: string;
@@ -11,16 +29,12 @@ export interface Work {
   change?: ChangeRow;
   steps: string[];
   transitions: string[];
-  timersArmed: string[];
-  timersCleared: string[];
-  waitsOpened: string[];
-  waitsEnded: string[];
-  /** All open waits of an instance, whatever their paths. */
-  waitsAbandoned: string[];
-  inboxConsumed: string[];
-  payloadsClaimed: string[];
-  errands: string[];
-  shardsReleased: string[];
+  /** Made when the first row comes: most works have none. */
+  extras?: Partial<Record<ExtraKind, string[]>>;
+  /** What is counted of it, as rows of tallies without their number: `["<definition>","started",null,null,null`. */
+  tallies?: string[];
+  /** Rows of other instances that belong to it: the child that a step begins, the parent's of a child that ends. */
+  also?: Work[];
   rows: number;
   bytes: number;
   /** Asked before the work is taken into a flush; false takes it out of the queue and calls `dropped`. */
@@ -35,44 +49,39 @@ export interface Work {
   dropped(): void;
 }
 
+const yes = () => true;
+const nothing = () => {};
+
 /** A work without rows; the caller fills it. */
 export function emptyWork(owner: { shard: number; instanceId: string }): Work {
   return {
-    ...owner,
+    shard: owner.shard,
+    instanceId: owner.instanceId,
     steps: [],
     transitions: [],
-    timersArmed: [],
-    timersCleared: [],
-    waitsOpened: [],
-    waitsEnded: [],
-    waitsAbandoned: [],
-    inboxConsumed: [],
-    payloadsClaimed: [],
-    errands: [],
-    shardsReleased: [],
     rows: 0,
     bytes: 0,
-    wanted: () => true,
-    committed: () => {},
-    refused: () => {},
-    stale: () => {},
-    dropped: () => {},
+    wanted: yes,
+    committed: nothing,
+    refused: nothing,
+    stale: nothing,
+    dropped: nothing,
   };
 }
 
-const lists = [
-  "timersArmed",
-  "timersCleared",
-  "waitsOpened",
-  "waitsEnded",
-  "waitsAbandoned",
-  "inboxConsumed",
-  "payloadsClaimed",
-  "errands",
-  "shardsReleased",
-] as const;
-export type ExtraKind = (typeof lists)[number];
-export const extraKinds: readonly ExtraKind[] = lists;
+/** Adds one row of a rarer kind. */
+export function addExtra(work: Work, kind: ExtraKind, row: string): void {
+  work.extras ??= {};
+  const rows = work.extras[kind];
+  if (rows === undefined) work.extras[kind] = [row];
+  else rows.push(row);
+}
+
+/** Adds rows of another instance. */
+export function addPart(work: Work, part: Work): void {
+  if (work.also === undefined) work.also = [part];
+  else work.also.push(part);
+}
 
 /** Whether there is nothing to write. Nearly every work has a step, so nearly every question ends there. */
 export function isEmpty(work: Work): boolean {
@@ -81,7 +90,9 @@ export function isEmpty(work: Work): boolean {
     work.change === undefined &&
     work.start === undefined &&
     work.transitions.length === 0 &&
-    lists.every((kind) => work[kind].length === 0)
+    work.extras === undefined &&
+    work.tallies === undefined &&
+    work.also === undefined
   );
 }
 
@@ -103,7 +114,12 @@ export function weigh(work: Work): void {
   }
   add(work.steps);
   add(work.transitions);
-  for (const kind of lists) add(work[kind]);
+  for (const kind in work.extras) add(work.extras[kind as ExtraKind]!);
+  for (const part of work.also ?? []) {
+    weigh(part);
+    rows += part.rows;
+    bytes += part.bytes;
+  }
   work.rows = rows;
   work.bytes = bytes;
 }

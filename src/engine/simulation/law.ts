@@ -42,6 +42,12 @@ export function essence(state: InstanceState): Map<string, string> {
       startedAt: state.compensation.startedAt,
     },
     live: Object.values(state.live).map(livePart),
+    frames: Object.entries(state.frames)
+      .map(([path, frame]) => [path, { ...frame, steps: frame.steps && withoutNullInputs(frame.steps) }])
+      .sort(),
+    halted: state.halted,
+    run: state.run,
+    attempt: state.attempt,
   };
   // What ends with the instance need not be written any more.
   if (!isFinal(state.status)) {
@@ -49,6 +55,12 @@ export function essence(state: InstanceState): Map<string, string> {
     parts.keyedSignals = state.keyedSignals;
     parts.deadlineAt = state.deadlineAt;
     parts.ending = state.ending;
+    parts.result = state.result ?? null;
+    parts.caught = state.caught;
+    parts.skips = state.skips;
+    parts.retryAt = state.retryAt;
+    parts.permits = state.permits;
+    parts.given = state.given;
   }
   return new Map(Object.entries(parts).map(([name, part]) => [name, canonical(part)]));
 }

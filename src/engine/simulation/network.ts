@@ -1,9 +1,9 @@
 /**
  * The way between a node and the store: it takes time, and with faults switched on it loses questions and answers, lets a
- * question arrive long after its sender gave up, and goes down as a whole.
+ * question arrive long after its sender gave up, stops a node in the middle of a flush, and goes down as a whole.
  */
 
-import { type FlushBatch, type Hint, type Store, StoreError } from "../store/contract.ts";
+import { type FlushAnswer, type FlushBatch, type Hint, type Store, StoreError } from "../store/contract.ts";
 import { createMemoryStore, type Tables } from "../store/memory.ts";
 import type { Random } from "./random.ts";
 import type { Process, VirtualTime } from "./time.ts";
@@ -13,6 +13,8 @@ export interface NetworkFaults {
   lostQuestions: number;
   lostAnswers: number;
   lateQuestions: number;
+  /** The share of flushes whose sender stops when the store has half of them. */
+  halfSent: number;
   lostHints: number;
   doubledHints: number;
   /** Until when the store is away. */
@@ -24,13 +26,22 @@ export const quiet: NetworkFaults = {
   lostQuestions: 0,
   lostAnswers: 0,
   lateQuestions: 0,
+  halfSent: 0,
   lostHints: 0,
   doubledHints: 0,
   outageUntil: 0,
   longestMs: 5,
 };
 
+/**
+ * Lanes whose row a flush holds that its sender has not finished, with the sender: until it goes on, dies, or is ended by
+ * somebody who waits for the row.
+ */
+export type HeldLanes = Map<string, Process>;
+
 export interface NetworkHooks {
+  /** The node stands still. */
+  stop(forMs: number): void;
   /** A flush is about to leave, has been applied, or has been answered and worked in. */
   flush(point: "leaving" | "applied" | "answered", batch: FlushBatch): void;
   /** The store refused something. */
@@ -43,11 +54,13 @@ export interface NetworkOptions {
   process: Process;
   random: Random;
   faults: NetworkFaults;
+  held: HeldLanes;
   hooks: NetworkHooks;
 }
 
 /** The store as one node sees it. */
-export function createNetworkStore({ tables, time, process, random, faults, hooks }: NetworkOptions): Store {
+export function createNetworkStore(options: NetworkOptions): Store {
+  const { tables, time, process, random, faults, held, hooks } = options;
   const store = createMemoryStore(tables);
 
   function travelMs(): number {
@@ -88,6 +101,31 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     });
   }
 
+  /**
+   * The store has run a flush and waits for the word to commit it; its sender has stopped before that. When the sender
+   * goes on it commits, unless somebody who waited for the lane's row has ended it.
+   */
+  function sendHalf(batch: FlushBatch): Promise<FlushAnswer> {
+    held.set(batch.laneId, process);
+    hooks.stop(random.between(500, 8_000));
+    return new Promise<FlushAnswer>((resolve, reject) => {
+      process.after(0, () => {
+        const commits = held.delete(batch.laneId);
+        if (commits) call("flush", () => store.flush(batch), batch).then(resolve, reject);
+        else reject(new StoreError("flush: ended by an administrator's command", { fault: "unknown" }));
+      });
+    });
+  }
+
+  /** Waits for the row of a lane in vain, and ends whoever holds it. */
+  async function unlessHeld<T>(name: string, laneIds: string[], ask: () => Promise<T>): Promise<T> {
+    const holding = laneIds.filter((laneId) => held.get(laneId)?.alive === true);
+    if (holding.length === 0) return await call(name, ask);
+    await new Promise<void>((resolve) => void process.after(1_000, resolve));
+    for (const laneId of holding) held.delete(laneId);
+    throw new StoreError(`${name}: canceling statement due to lock timeout`, { fault: "transient", locked: true });
+  }
+
   /** Rows of other transactions get their ids before they can be seen, so ids become visible out of order. */
   function inserting<T>(name: string, count: number, ask: () => Promise<T>): Promise<T> {
     return call(name, () => {
@@ -113,14 +151,18 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     deregister: (nodeId) => call("deregister", () => store.deregister(nodeId)),
     cluster: () => call("cluster", () => store.cluster()),
     openLane: (lane) => call("openLane", () => store.openLane(lane)),
-    abandonLane: (laneId) => call("abandonLane", () => store.abandonLane(laneId)),
-    closeLanes: (what) => call("closeLanes", () => store.closeLanes(what)),
+    abandonLane: (laneId) => unlessHeld("abandonLane", [laneId], () => store.abandonLane(laneId)),
+    closeLanes(what) {
+      const laneIds = [...held.keys()].filter((laneId) => tables.lanes.get(laneId)?.nodeId === what.nodeId);
+      return unlessHeld("closeLanes", laneIds, () => store.closeLanes(what));
+    },
     acquire: (what) => call("acquire", () => store.acquire(what)),
     noteFolding: (what) => call("noteFolding", () => store.noteFolding(what)),
     async flush(batch) {
       const sent = { ...batch, shards: [...batch.shards] };
       hooks.flush("leaving", sent);
-      const answer = await call("flush", () => store.flush(sent), sent);
+      const half = random.chance(faults.halfSent);
+      const answer = await (half ? sendHalf(sent) : call("flush", () => store.flush(sent), sent));
       // The lane works the answer in before anything else of the node happens.
       process.after(0, () => hooks.flush("answered", sent));
       return answer;
@@ -130,6 +172,11 @@ export function createNetworkStore({ tables, time, process, random, faults, hook
     awaitingTasks: (what) => call("awaitingTasks", () => store.awaitingTasks(what)),
     timers: (what) => call("timers", () => store.timers(what)),
     inbox: (what) => call("inbox", () => store.inbox(what)),
+    permits: (what) => call("permits", () => store.permits(what)),
+    endings: (what) => call("endings", () => store.endings(what)),
+    journal: (what) => call("journal", () => store.journal(what)),
+    saveLogs: (rows) => call("saveLogs", () => store.saveLogs(rows)),
+    acceptRestart: (restart) => inserting("acceptRestart", 1, () => store.acceptRestart(restart)),
     accept: (births) => inserting("accept", births.length, () => store.accept(births)),
     post: (rows) => inserting("post", rows.length, () => store.post(rows)),
     takeErrands: (what) => call("takeErrands", () => store.takeErrands(what)),

@@ -1,10 +1,10 @@
 /** One seed: a world, half a minute or so of disturbed life, then quiet until everything has ended, then the checker. */
 
-import type { StartRequest } from "../contract.ts";
+import { act, react, resumePaused, start } from "./clients.ts";
 import type { NetworkFaults } from "./network.ts";
 import { createRandom } from "./random.ts";
-import { workflowIds } from "./workload.ts";
-import { World, type WorldOptions } from "./world.ts";
+import { drawWorkflow } from "./workload.ts";
+import { rareTasks, World, type WorldOptions } from "./world.ts";
 
 export interface Outcome {
   seed: number;
@@ -20,10 +20,12 @@ export interface ScenarioOptions extends Partial<WorldOptions> {
   seed: number;
   /** Whether anything goes wrong. */
   calm?: boolean;
+  /** Workflows of which one instance each is started; absent: many are drawn. */
+  workflows?: readonly string[];
 }
 
-const chaosMs = 30_000;
-const longestPauseMs = 12_000;
+const chaosMs = 20_000;
+const longestPauseMs = 8_000;
 /** Time enough for every delay, timeout and takeover of the workload. */
 const settleMs = 300_000;
 
@@ -32,19 +34,20 @@ export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   const world = new World({
     shards: shape.pick([1, 4, 8]),
     residents: shape.pick([2, 5, 10_000, 10_000]),
+    changed: (instanceId, world) => react(world, instanceId),
     ...options,
   });
   const { time, random } = world;
   const joining = random.between(1, 3);
   for (let i = 0; i < joining; i++) time.after(random.between(0, 2_000), () => void world.join());
-  planClients(world);
+  planClients(world, options.workflows);
   if (options.calm !== true) planChaos(world);
-  await time.run(time.now + chaosMs);
+  await time.run(time.now + (options.workflows === undefined ? chaosMs : 8_000));
 
   settle(world);
   const until = time.now + settleMs;
   // Those that were paused wake up, and what they still bring begins.
-  await time.run(time.now + longestPauseMs + 5_000);
+  await time.run(Math.max(time.now, ...world.nodes.map(({ process }) => process.pausedUntil)) + 5_000);
   cancelParked(world);
   await time.run(
     until,
@@ -62,52 +65,18 @@ export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   };
 }
 
-function planClients(world: World): void {
+function planClients(world: World, workflows: readonly string[] | undefined): void {
   const { time, random } = world;
-  const starts = random.between(4, 16);
-  for (let i = 0; i < starts; i++) time.after(random.between(200, chaosMs - 2_000), () => start(world));
-  const messages = random.between(4, 24);
-  for (let i = 0; i < messages; i++) time.after(random.between(2_000, chaosMs), () => send(world));
-}
-
-function start(world: World): void {
-  const { random } = world;
-  const request: StartRequest = {
-    namespace: random.pick(["default", "other"]),
-    definitionId: random.pick(workflowIds),
-    input: { n: random.between(0, 9) },
-    ...(random.chance(0.4) ? { idempotencyKey: `key ${random.between(0, 5)}` } : {}),
-  };
-  // The same request at two nodes is one instance when it has a key.
-  for (const node of random.chance(0.2) ? world.live().slice(0, 2) : world.live().slice(-1)) {
-    node.engine.starts.start(request).then(
-      (answer) => void world.accepted.add(answer.instanceId),
-      () => {
-        // Refused or interrupted: nothing was promised.
-      },
-    );
+  if (workflows !== undefined) {
+    for (const workflowId of workflows) time.after(random.between(2_200, 3_200), () => start(world, workflowId));
+    for (let i = 0; i < workflows.length * 2; i++) time.after(random.between(2_600, 7_000), () => act(world));
+    return;
   }
-}
-
-function send(world: World): void {
-  const { random } = world;
-  const known = [...world.tables.instances.values()];
-  const nodes = world.live();
-  if (known.length === 0 || nodes.length === 0) return;
-  const { id: instanceId, namespace } = random.pick(known);
-  const { messages } = random.pick(nodes).engine;
-  const sent: Promise<unknown> = random.chance(0.15)
-    ? messages.cancel({ namespace, instanceId, reason: "r", requestedBy: "c", compensate: random.chance(0.7) })
-    : messages.signal({
-        namespace,
-        instanceId,
-        type: random.pick(["go", "go", "stop"]),
-        payload: { n: random.between(0, 9) },
-        ...(random.chance(0.3) ? { idempotencyKey: `s${random.between(0, 2)}` } : {}),
-      });
-  sent.catch(() => {
-    // The instance has ended, or the answer was lost.
-  });
+  world.eagerness = random.pick([0, 0, 0.05, 0.2]);
+  const starts = random.between(3, 11);
+  for (let i = 0; i < starts; i++) time.after(random.between(200, chaosMs - 2_000), () => start(world));
+  const acts = random.between(4, 28);
+  for (let i = 0; i < acts; i++) time.after(random.between(2_000, chaosMs), () => act(world));
 }
 
 function planChaos(world: World): void {
@@ -117,11 +86,13 @@ function planChaos(world: World): void {
     lostQuestions: random.pick([0, 0, 0.01, 0.05]),
     lostAnswers: random.pick([0, 0, 0.02, 0.1]),
     lateQuestions: random.pick([0, 0, 0.01, 0.05]),
+    halfSent: random.pick([0, 0, 0, 0.02]),
     lostHints: random.pick([0, 0.2, 1]),
     doubledHints: random.pick([0, 0.2]),
     longestMs: random.pick([2, 5, 30]),
   };
   Object.assign(faults, shaky);
+  if (random.chance(0.1)) time.after(random.between(2_500, chaosMs), () => world.turnBack(2_000));
   const troubles = random.pick([random.between(0, 8), random.between(10, 40)]);
   for (let i = 0; i < troubles; i++) time.after(random.between(2_500, chaosMs), () => trouble(world));
 }
@@ -131,7 +102,7 @@ function trouble(world: World): void {
   const nodes = world.live();
   const kind = random.next();
   if (kind < 0.1) faults.outageUntil = time.now + random.between(100, 6_000);
-  else if (kind < 0.2) world.publish(random.pick(workflowIds));
+  else if (kind < 0.2) world.publish(drawWorkflow(random));
   else if (kind < 0.35 || nodes.length === 0) world.join();
   else if (kind < 0.55) world.kill(random.pick(nodes));
   else if (kind < 0.8) world.pause(random.pick(nodes), random.between(500, longestPauseMs));
@@ -148,16 +119,23 @@ function settle(world: World): void {
     lostQuestions: 0,
     lostAnswers: 0,
     lateQuestions: 0,
+    halfSent: 0,
     lostHints: 0,
     doubledHints: 0,
     outageUntil: 0,
   });
   world.deadlyHandlers = false;
+  world.eagerness = 0;
   world.rareHandlers = true;
   world.join();
   time.after(1, () => {
-    for (const node of world.nodes) node.learn("rare");
+    for (const node of world.nodes) for (const taskId of rareTasks) node.learn(taskId);
   });
+  const resume = () => {
+    resumePaused(world);
+    if (world.unfinished().length > 0) time.after(1_000, resume);
+  };
+  resume();
 }
 
 /** What was set aside because its node died while folding it is ended by an operator. */

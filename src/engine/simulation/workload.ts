@@ -1,122 +1,128 @@
-/** What the simulated world runs: definitions of mixed shapes, and handlers with outcomes and durations at random. */
+/** What the simulated world runs: versions of the shapes, and handlers with outcomes and durations at random. */
 
+import type { JoinRule } from "../checker.ts";
+import { engineErrors } from "../errors.ts";
+import { compile } from "../machine/compile.ts";
 import type { Definition, Json, Step } from "../machine/definition.ts";
-import { compile, type Program } from "../machine/program.ts";
+import type { Program } from "../machine/program.ts";
+import { keptOutputs } from "../machine/state.ts";
 import { TaskError, type TaskHandler } from "../task.ts";
 import type { Random } from "./random.ts";
+import { type Shape, shapes } from "./shapes.ts";
 import type { Process } from "./time.ts";
 
-const task = (stepId: string, next?: string, more: object = {}): Step =>
-  ({ stepId, type: "TASK", taskId: "work", transitions: { default: next }, ...more }) as Step;
+/** Its worlds take longer than all others, so it is drawn now and then only. */
+const rareId = "many";
+const names = Object.keys(shapes);
+const common = names.filter((workflowId) => workflowId !== rareId);
 
-const quickRetry = { retryPolicy: { maxAttempts: 4, initialInterval: 200, maxInterval: 5_000 } };
+export function drawWorkflow(random: Random): string {
+  return random.chance(0.005) ? rareId : random.pick(common);
+}
 
-const shapes: Record<string, Partial<Definition> & { steps: Step[] }> = {
-  chain: { steps: [task("a", "b", quickRetry), task("b", "c"), task("c")] },
-  waits: {
-    steps: [
-      task("a", "w"),
-      {
-        stepId: "w",
-        type: "EVENT_WAIT",
-        eventPattern: "go",
-        eventTimeout: { duration: 9_000, timeoutHandlerStepId: "late" },
-        eventPayloadMapping: { n: "payload.n" },
-        transitions: { default: "b" },
-      },
-      task("b"),
-      task("late"),
-    ],
-  },
-  loop: {
-    steps: [
-      task("a", undefined, {
-        outputMapping: { rounds: "has(variables.rounds) ? variables.rounds + 1 : 1" },
-        transitions: { conditions: [{ condition: "variables.rounds < 4", nextStep: "d" }], default: "end" },
-      }),
-      { stepId: "d", type: "DELAY", delay: 400, transitions: { default: "a" } },
-      { stepId: "end", type: "DECISION" },
-    ],
-    output: "variables.rounds",
-  },
-  compensated: {
-    steps: [
-      task("reserve", "charge", quickRetry),
-      task("charge", "ship", quickRetry),
-      task("ship", undefined, { taskId: "flaky", retryPolicy: { maxAttempts: 2, initialInterval: 300 } }),
-    ],
-    compensationSteps: [
-      { stepId: "release", compensationFor: "reserve", type: "TASK", taskId: "work" },
-      {
-        stepId: "refund",
-        compensationFor: "charge",
-        type: "TASK",
-        taskId: "flaky",
-        retryPolicy: { maxAttempts: 2, initialInterval: 100 },
-      },
-    ],
-  },
-  sleepy: {
-    steps: [
-      { stepId: "long", type: "DELAY", delay: 12_000, transitions: { default: "d" } },
-      {
-        stepId: "d",
-        type: "DECISION",
-        transitions: {
-          conditions: [
-            { condition: "input.n > 4", nextStep: "t" },
-            { condition: "no.such", nextStep: "end" },
-          ],
-          default: "end",
-        },
-      },
-      task("t", "end", { taskId: "transform", input: { expression: "{'twice': input.n * 2}" } }),
-      task("end"),
-    ],
-  },
-  hurried: {
-    timeout: 8_000,
-    steps: [
-      task("a", "w"),
-      {
-        stepId: "w",
-        type: "EVENT_WAIT",
-        eventPattern: ">",
-        eventCondition: "payload.n > 2",
-        transitions: { default: "b" },
-      },
-      task("b"),
-    ],
-    compensationSteps: [{ stepId: "undo", compensationFor: "a", type: "TASK", taskId: "work" }],
-  },
-  rare: { steps: [task("a", "b"), task("b", undefined, { taskId: "rare" })] },
-  slow: {
-    steps: [
-      task("a", undefined, { taskId: "slow", timeout: 4_000, retryPolicy: { maxAttempts: 2, initialInterval: 100 } }),
-    ],
-  },
-  large: { steps: [task("a", "b", { taskId: "large" }), task("b", undefined, { input: "steps.a.output" })] },
-};
+export function drawInput(random: Random, workflowId: string): { [key: string]: Json } {
+  const n = random.between(0, 9);
+  // One more than are kept in memory.
+  return workflowId === rareId ? { n, items: Array.from({ length: keptOutputs + 1 }, (_, item) => item) } : { n };
+}
 
-export const workflowIds: readonly string[] = Object.keys(shapes);
+/** Versions of one workflow that a world may see. */
+export const versions = 6;
+
+/**
+ * Every third version is the first one again, every third has a step more and other limits, and every third lacks the
+ * last step: whoever stands there cannot go on with it.
+ */
+function shapeOf(workflowId: string, version: number): Shape {
+  const shape = shapes[workflowId]!;
+  if (version % 3 === 2) return longer(shape);
+  return version % 3 === 0 ? shorter(shape) : shape;
+}
+
+function longer(shape: Shape): Shape {
+  const steps = shape.steps.map((step): Step => (step.type === "MAP" ? { ...step, maxConcurrency: 3 } : step));
+  const last = steps.pop()!;
+  const extra: Step = { stepId: "extra", type: "TASK", taskId: "work" };
+  const ends = last.transitions === undefined && last.type !== "TERMINATE";
+  return { ...shape, steps: [...steps, ends ? { ...last, transitions: { default: "extra" } } : last, extra] };
+}
+
+function shorter(shape: Shape): Shape {
+  const gone = shape.steps.at(-1)!.stepId;
+  if (shape.steps.length < 2) return shape;
+  return { ...shape, steps: shape.steps.slice(0, -1).map((step) => without(step, gone)) };
+}
+
+/** The step, which goes nowhere where it went to one that is gone. */
+function without(step: Step, gone: string): Step {
+  const text = JSON.stringify(step, (key, value: unknown) => {
+    if (value === gone && ["default", "timeoutHandlerStepId"].includes(key)) return undefined;
+    if (key !== "conditions" || !Array.isArray(value)) return value;
+    return value.filter((condition: { nextStep?: string }) => condition.nextStep !== gone);
+  });
+  return JSON.parse(text) as Step;
+}
+
+/** Definition ids are UUIDs, because columns are; these are made from the places in the lists. */
+export function definitionIdOf(workflowId: string, version = 1): string {
+  const place = names.indexOf(workflowId) * 100 + version;
+  return `00000000-0000-7000-8000-${place.toString().padStart(12, "0")}`;
+}
 
 const compiled = new Map<string, Program>();
-
-/** Definition ids are UUIDs, because columns are; these are made from the place in the list. */
-export function definitionIdOf(workflowId: string): string {
-  return `00000000-0000-7000-8000-${workflowIds.indexOf(workflowId).toString(16).padStart(12, "0")}`;
-}
 
 export function programOf(definitionId: string): Program {
   let program = compiled.get(definitionId);
   if (program === undefined) {
-    const workflowId = workflowIds.find((id) => definitionIdOf(id) === definitionId);
-    if (workflowId === undefined) throw new Error(`no definition ${definitionId}`);
-    const definition = { workflowId, name: workflowId, version: "1.0.0", ...shapes[workflowId]! } as Definition;
+    const place = Number(definitionId.slice(-12));
+    const [workflowId, version] = [names[Math.floor(place / 100)]!, place % 100];
+    const head = { workflowId, name: workflowId, version: `${version}.0.0` };
+    const definition: Definition = { ...head, ...shapeOf(workflowId, version) };
     program = compile(definition, { definitionId, namespace: "default" });
     compiled.set(definitionId, program);
   }
   return program;
+}
+
+/** Whether the engine itself gives the result of a step; ids of such steps are no other's. */
+export function isTransform(stepId: string): boolean {
+  transforms ??= new Set(
+    names.flatMap((workflowId) =>
+      [...programOf(definitionIdOf(workflowId)).steps.values()].flatMap((step) =>
+        step.transform ? [step.stepId] : [],
+      ),
+    ),
+  );
+  return transforms.has(stepId);
+}
+
+let transforms: ReadonlySet<string> | undefined;
+
+/** What the checker is told of a PARALLEL or MAP: an instance may have had any version. */
+export function joinOf(workflowId: string, stepId: string): JoinRule | undefined {
+  const joins = [1, 2, 3].map((version) => programOf(definitionIdOf(workflowId, version)).steps.get(stepId)?.join);
+  const known = joins.filter((join) => join !== undefined);
+  if (known.length === 0) return undefined;
+  const rule: JoinRule = {};
+  for (const join of known) {
+    if (join.kind === "branches") rule.need = Math.min(rule.need ?? join.need, join.need);
+    else rule.maxConcurrency = Math.max(rule.maxConcurrency ?? 0, join.maxConcurrency);
+  }
+  return rule;
+}
+
+/** Who shares a limit with whom. The shapes' limits are the same in all versions, and their keys ask for the input only. */
+export function limitsOf(workflowId: string, input: Json): { key: string; limit: number }[] {
+  return programOf(definitionIdOf(workflowId)).limits.map(({ limit, key }, index) => ({
+    key: `${workflowId}/${index}/${key === undefined ? "" : JSON.stringify(key.evaluate({ input }))}`,
+    limit,
+  }));
+}
+
+/** A child of the workflow `leaf` takes all numbers but one. */
+export async function checkInput(definitionId: string, input: Json): Promise<void> {
+  const { n } = input as { n?: Json };
+  if (programOf(definitionId).workflowId === "leaf" && n === 9) throw engineErrors.unstorable("n must not be 9");
 }
 
 /** One call of a handler. */
@@ -130,46 +136,65 @@ export interface Call {
 
 const large = "x".repeat(70_000);
 
-/** The handlers of one node. `called` hears of every call before it does anything. */
-export function createHandlers(options: {
+/** What a handler writes to the execution log when it is called. */
+export const lineOf = (path: string, attempt: number): string => `${path} (${attempt})`;
+
+export interface HandlerOptions {
   process: Process;
   random: Random;
   nodeId: string;
   now(): number;
-  called(call: Call): void;
+  /** Hears of every call before it does anything. */
+  called(call: Call, signal: AbortSignal): void;
+  /** Hears what a call comes to; without an output it failed. */
+  ended(call: Call, output?: Json): void;
   /** Whether the node may die of a handler. */
   deadly(): boolean;
   die(): void;
-}): Map<string, TaskHandler> {
-  const { process, random } = options;
+}
 
-  function handler(durationMs: () => number, outcome: () => Json): TaskHandler {
-    return (_input, ctx) => {
-      const path = ctx.idempotencyKey.slice(ctx.instanceId.length + 1);
-      options.called({
-        instanceId: ctx.instanceId,
-        path,
-        attempt: ctx.attempt,
-        nodeId: options.nodeId,
-        at: options.now(),
-      });
-      if (options.deadly() && random.chance(0.01)) {
-        options.die();
-        return new Promise<never>(() => {});
+/** A handler that takes so long, unless that is nothing, and then gives or throws what `outcome` does. */
+export function createHandler(options: HandlerOptions, durationMs: () => number, outcome: () => Json): TaskHandler {
+  const { process, random } = options;
+  return (_input, ctx) => {
+    const path = ctx.idempotencyKey.slice(ctx.instanceId.length + 1);
+    const { instanceId, attempt } = ctx;
+    const call: Call = { instanceId, path, attempt, nodeId: options.nodeId, at: options.now() };
+    options.called(call, ctx.signal);
+    ctx.log.info(lineOf(path, ctx.attempt));
+    if (options.deadly() && random.chance(0.01)) {
+      options.die();
+      return new Promise<never>(() => {});
+    }
+    const end = (): Json => {
+      try {
+        const output = outcome();
+        options.ended(call, output);
+        return output;
+      } catch (error) {
+        options.ended(call);
+        throw error;
       }
-      const kind = random.next();
-      if (kind < 0.3) return outcome();
-      return new Promise<Json>((resolve, reject) => {
-        process.after(durationMs(), () => {
-          try {
-            resolve(outcome());
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
     };
-  }
+    const takesMs = durationMs();
+    if (takesMs === 0) return end();
+    return new Promise<Json>((resolve, reject) => {
+      process.after(takesMs, () => {
+        try {
+          resolve(end());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  };
+}
+
+/** The handlers of one node. */
+export function createHandlers(options: HandlerOptions): Map<string, TaskHandler> {
+  const { random } = options;
+  const handler = (durationMs: () => number, outcome: () => Json) =>
+    createHandler(options, () => (random.chance(0.3) ? 0 : durationMs()), outcome);
 
   const fails = (share: number) => (): Json => {
     if (!random.chance(share)) return { n: random.between(0, 9) };
@@ -179,9 +204,11 @@ export function createHandlers(options: {
   const short = () => random.between(1, 300);
   return new Map<string, TaskHandler>([
     ["work", handler(() => (random.chance(0.1) ? random.between(500, 2_500) : short()), fails(0.1))],
+    ["shaky", handler(short, fails(0.3))],
     ["flaky", handler(short, fails(0.7))],
     ["slow", handler(() => random.between(500, 7_000), fails(0.1))],
     ["rare", handler(short, fails(0))],
+    ["scarce", handler(short, fails(0))],
     ["large", handler(short, () => (random.chance(0.2) ? { text: "a\u0000b" } : { text: large }))],
   ]);
 }

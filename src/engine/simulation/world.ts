@@ -7,31 +7,51 @@ import { createIdSource } from "../../foundation/ids.ts";
 import { createLogger, type Logger } from "../../foundation/log.ts";
 import { type CheckedRows, checkRows } from "../checker.ts";
 import { thaw } from "../fold.ts";
+import type { Json } from "../machine/definition.ts";
 import { type InstanceState, isFinal } from "../machine/state.ts";
 import { inlineBeat } from "../runtime/beat.ts";
 import { createNode, type EngineNode } from "../runtime/node.ts";
+import type { Resident } from "../runtime/resident.ts";
 import type { FlushBatch, StoreError } from "../store/contract.ts";
 import { instances } from "../store/memory/reads.ts";
 import { createMemoryDatabase, type Tables } from "../store/memory.ts";
-import type { TaskHandler } from "../task.ts";
+import type { ErrorInfo, TaskHandler } from "../task.ts";
 import { stateDifference } from "./law.ts";
-import { createNetworkStore, type NetworkFaults, quiet } from "./network.ts";
+import { createNetworkStore, type HeldLanes, type NetworkFaults, quiet } from "./network.ts";
 import { createRandom, type Random } from "./random.ts";
 import { Process, VirtualTime } from "./time.ts";
-import { type Call, createHandlers, definitionIdOf, programOf } from "./workload.ts";
+import {
+  type Call,
+  checkInput,
+  createHandler,
+  createHandlers,
+  definitionIdOf,
+  type HandlerOptions,
+  isTransform,
+  joinOf,
+  limitsOf,
+  lineOf,
+  programOf,
+  versions,
+} from "./workload.ts";
 
 const startAt = Date.UTC(2027, 0, 15, 8);
 const dayMs = 86_400_000;
 const leaseMs = 3_000;
+
+/** Tasks that most nodes have no handler for until the world settles. */
+export const rareTasks = ["rare", "scarce"];
 
 export interface WorldOptions {
   seed: number;
   shards?: number;
   faults?: Partial<NetworkFaults>;
   /** Called before a flush leaves its node and after it was applied; true kills the node at that point. */
-  killAt?(point: "leaving" | "applied", flushes: number): boolean;
+  killAt?(point: "leaving" | "applied", flushes: number, batch: FlushBatch): boolean;
   /** How many instances a node holds in memory. */
   residents?: number;
+  /** Called after some of the flushes were applied, with an instance that changed by it. */
+  changed?(instanceId: string, world: World): void;
 }
 
 export interface SimulatedNode {
@@ -40,6 +60,8 @@ export interface SimulatedNode {
   engine: EngineNode;
   handlers: Map<string, TaskHandler>;
   state: "starting" | "up" | "draining" | "gone";
+  /** What a handler gives or throws from now on, and after how long. */
+  handle(taskId: string, outcome: () => Json, takesMs?: number): void;
   /** A new handler is known from now on. */
   learn(taskId: string): void;
 }
@@ -61,11 +83,20 @@ export class World {
   /** How often the fold of rows was compared with memory. */
   compared = 0;
   deadlyHandlers = false;
+  /** The share of flushes to which somebody reacts. */
+  eagerness = 0;
   rareHandlers = false;
   readonly #newId: (nowMs: number, slot?: number) => string;
   readonly #log: Logger;
   readonly #options: WorldOptions;
   readonly #revisions = new Map<string, number>();
+  readonly #held: HeldLanes = new Map();
+  /** By how much the database's clock was turned back. */
+  #turnedBackMs = 0;
+  /** What handlers gave, by the call. */
+  readonly #outputs = new Set<string>();
+  /** Of what is in memory, as of when it was last compared with its rows. */
+  readonly #seen = new WeakMap<Resident, string>();
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -73,7 +104,7 @@ export class World {
     this.faults = { ...quiet, ...options.faults };
     this.tables = createMemoryDatabase({
       shards: options.shards ?? 4,
-      now: () => this.time.now,
+      now: () => this.time.now - this.#turnedBackMs,
       isStale: ({ workflowId, revision }) => revision !== this.#revision(workflowId),
     });
     const words = createRandom(options.seed ^ 0x5bd1e995);
@@ -93,7 +124,18 @@ export class World {
 
   /** A new version of a workflow is published: starts that resolved the one before are stale. */
   publish(workflowId: string): void {
-    this.#revisions.set(workflowId, this.#revision(workflowId) + 1);
+    const revision = this.#revision(workflowId);
+    if (revision < versions) this.#revisions.set(workflowId, revision + 1);
+  }
+
+  /** A version that has been published. */
+  anyVersion(workflowId: string): string {
+    return definitionIdOf(workflowId, this.random.between(1, this.#revision(workflowId)));
+  }
+
+  /** The database's clock goes back, as after a failover to a machine that was slow. */
+  turnBack(byMs: number): void {
+    this.#turnedBackMs += byMs;
   }
 
   live(): SimulatedNode[] {
@@ -111,21 +153,35 @@ export class World {
       process,
       random,
       faults,
+      held: this.#held,
       hooks: {
+        stop: (forMs) => this.pause(node, forMs),
         flush: (point, batch) => this.#flushed(node, point, batch),
         refused: (call, error) => this.#refused(call, error),
       },
     });
-    const handlers = createHandlers({
+    const underWay = new Map<string, AbortSignal>();
+    const hearing: HandlerOptions = {
       process,
       random,
       nodeId: id,
-      now: () => time.now,
-      called: (call) => this.#called(call),
+      now: () => tables.now(),
       deadly: () => this.deadlyHandlers,
       die: () => this.kill(node),
-    });
-    if (!this.rareHandlers && random.chance(0.7)) handlers.delete("rare");
+      called: (call: Call, signal: AbortSignal) => {
+        this.#called(call);
+        // Whoever is told to stop may be followed before it has ended.
+        if (underWay.get(keyOf(call))?.aborted === false)
+          this.broken.push(`"${call.path}" (${call.attempt}) of ${call.instanceId} runs twice at once on one node`);
+        underWay.set(keyOf(call), signal);
+      },
+      ended: (call: Call, output?: Json) => {
+        underWay.delete(keyOf(call));
+        if (output !== undefined) this.#outputs.add(`${keyOf(call)} ${JSON.stringify(output)}`);
+      },
+    };
+    const handlers = createHandlers(hearing);
+    for (const taskId of rareTasks) if (!this.rareHandlers && random.chance(0.7)) handlers.delete(taskId);
     let registered: (taskId: string) => void = () => {};
     const cached = new Map<string, number>();
     const engine = createNode({
@@ -151,9 +207,12 @@ export class World {
       ...(this.#options.residents === undefined ? {} : { limits: { residents: this.#options.residents } }),
       beat: (unregistered) => inlineBeat({ nodeId: id, leaseMs, store, clock: process.clock, unregistered }),
       observer: { changed: () => {}, ended: () => {} },
-      resolve: async ({ ref, fresh }) => {
+      checkInput,
+      resolve: async ({ ref, version, fresh }) => {
+        if (version !== undefined) return { definitionId: definitionIdOf(ref), workflowId: ref };
         if (fresh === true || !cached.has(ref)) cached.set(ref, this.#revision(ref));
-        return { definitionId: definitionIdOf(ref), workflowId: ref, revision: cached.get(ref)! };
+        const revision = cached.get(ref)!;
+        return { definitionId: definitionIdOf(ref, revision), workflowId: ref, revision };
       },
       program: (definitionId) =>
         new Promise((resolve) => void process.after(random.between(0, 20), () => resolve(programOf(definitionId)))),
@@ -164,22 +223,16 @@ export class World {
       engine,
       handlers,
       state: "starting",
+      handle(taskId, outcome, takesMs = 20) {
+        const handler = createHandler(hearing, () => takesMs, outcome);
+        handlers.set(taskId, handler);
+      },
       learn(taskId) {
-        const known = createHandlers({
-          process,
-          random,
-          nodeId: id,
-          now: () => time.now,
-          called: (call) => world.#called(call),
-          deadly: () => false,
-          die: () => {},
-        }).get(taskId)!;
         if (handlers.has(taskId)) return;
-        handlers.set(taskId, known);
+        handlers.set(taskId, createHandlers({ ...hearing, deadly: () => false }).get(taskId)!);
         registered(taskId);
       },
     };
-    const world = this;
     this.nodes.push(node);
     engine.start().then(
       () => {
@@ -218,7 +271,15 @@ export class World {
       return;
     }
     if (point === "leaving") this.flushes++;
-    if (node.process.alive && this.#options.killAt?.(point, this.flushes) === true) this.kill(node);
+    else if (this.random.chance(this.eagerness)) this.#changed(batch);
+    if (node.process.alive && this.#options.killAt?.(point, this.flushes, batch) === true) this.kill(node);
+  }
+
+  /** Somebody reacts to what has just been written, before the node that wrote it knows. */
+  #changed({ transitions }: FlushBatch): void {
+    if (transitions === undefined) return;
+    const ids = (JSON.parse(transitions) as string[][]).map(([_shard, _namespace, id]) => id!);
+    this.#options.changed?.(this.random.pick(ids), this);
   }
 
   /** Values that cannot be stored are refused before they get so far, and batches never contradict themselves. */
@@ -241,12 +302,17 @@ export class World {
     }
   }
 
-  /** Where nothing of an instance is under way, its rows give what is in memory. */
+  /** Where nothing of an instance is under way, its rows give what is in memory. What has not changed is not asked again. */
   #compare(node: SimulatedNode, batch: FlushBatch): void {
-    if (this.tables.lanes.get(batch.laneId)?.closedAt !== null) return;
+    // A node that drains ends its lane before it forgets what it has in memory.
+    if (this.tables.lanes.get(batch.laneId)?.closedAt !== null || node.state === "draining") return;
     for (const resident of node.engine.core.residents.values()) {
       if (resident.pending > 0 || resident.gone || this.tables.leases[resident.shard]?.laneId !== batch.laneId)
         continue;
+      const { version } = this.tables.instances.get(`${resident.shard} ${resident.id}`) ?? { version: 0 };
+      const now = `${version} ${resident.state.seq}`;
+      if (this.#seen.get(resident) === now) continue;
+      this.#seen.set(resident, now);
       this.compared++;
       const rows = this.#folded(resident.shard, resident.id);
       const difference = rows === undefined ? "it has no row" : stateDifference({ memory: resident.state, rows });
@@ -266,16 +332,71 @@ export class World {
 
   /** What the checker says of the rows, and of what was seen on the way. */
   faultsFound({ settled }: { settled: boolean }): string[] {
+    const rows = new Map([...this.tables.instances.values()].map((row) => [row.id, row]));
     return [
       ...this.broken,
-      ...checkRows(rowsOf(this.tables), { accepted: this.accepted, settled, setAside: this.setAside, toleranceMs: 0 }),
+      ...this.#linesLost(),
+      ...this.#inventions(),
+      ...checkRows(rowsOf(this.tables), {
+        accepted: this.accepted,
+        settled,
+        setAside: this.setAside,
+        // Nodes go by the time that was until they have seen enough of the new one.
+        toleranceMs: this.#turnedBackMs,
+        calls: this.calls,
+        joinOf: (instanceId, stepId) => joinOf(rows.get(instanceId)!.workflowId, stepId),
+        limitsOf: (instanceId) => {
+          const { workflowId, input } = rows.get(instanceId)!;
+          return limitsOf(workflowId, JSON.parse(input) as Json);
+        },
+      }),
     ];
+  }
+
+  /**
+   * What a handler said is written with its result, where its node has recorded that at once. Of one that lasts longer, or
+   * is handed over, it is written beside the lane and may be lost with the node.
+   */
+  #linesLost(): string[] {
+    const said = new Set(this.tables.logs.map(({ instanceId, message }) => `${instanceId} ${message}`));
+    const callers = new Map<string, Set<string>>();
+    for (const { instanceId, path, attempt, nodeId } of this.calls) {
+      const line = `${instanceId} ${lineOf(path, attempt)}`;
+      callers.set(line, (callers.get(line) ?? new Set()).add(nodeId));
+    }
+    const lost: string[] = [];
+    for (const { entry, instanceId, nodeId } of [...this.tables.steps.values()].flat()) {
+      if (entry.outcome?.runner !== undefined) callers.delete(`${instanceId} ${lineOf(entry.path, entry.attempt)}`);
+      const line = `${instanceId} ${lineOf(entry.path, entry.attempt)}`;
+      const nodes = callers.get(line);
+      const short = (entry.completedAt ?? Number.POSITIVE_INFINITY) - entry.startedAt < 900;
+      const recorded = short && entry.status === "COMPLETED" && nodes?.size === 1 && nodes.has(nodeId);
+      if (recorded && !said.has(line)) lost.push(`${line}: what its handler said is lost`);
+    }
+    return lost;
+  }
+
+  /** Every result of a handler's step was given by a handler. */
+  #inventions(): string[] {
+    const found: string[] = [];
+    for (const { entry, instanceId, epoch } of [...this.tables.steps.values()].flat()) {
+      if (entry.type !== "TASK" || entry.status !== "COMPLETED" || epoch === 0) continue;
+      const key = keyOf({ instanceId, path: entry.path, attempt: entry.attempt });
+      const output = JSON.stringify(entry.output);
+      if (output.includes('{"$payload":') || isTransform(entry.stepId) || this.#outputs.has(`${key} ${output}`))
+        continue;
+      found.push(`${key}: no handler gave ${output}`);
+    }
+    return found;
   }
 
   unfinished(): string[] {
     return [...this.tables.instances.values()].filter((row) => !isFinal(row.status)).map((row) => row.id);
   }
 }
+
+const keyOf = ({ instanceId, path, attempt }: Pick<Call, "instanceId" | "path" | "attempt">) =>
+  `${instanceId} ${path} ${attempt}`;
 
 function reader(tables: Tables, shard: number, id: string) {
   return instances(tables, [{ shard, id }])[0];
@@ -289,6 +410,10 @@ function rowsOf(tables: Tables): CheckedRows {
       status: row.status,
       completedAt: row.completedAt,
       parked: row.parked !== null,
+      parentId: row.parentId,
+      parentPath: row.parentPath,
+      output: row.output === null ? null : (JSON.parse(row.output) as unknown),
+      errorCode: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo).code,
     })),
     steps: [...tables.steps.values()].flat().map(({ entry, ...row }) => ({
       ...row,
@@ -299,6 +424,7 @@ function rowsOf(tables: Tables): CheckedRows {
       status: entry.status,
       startedAt: entry.startedAt,
       outcome: entry.outcome,
+      output: entry.output,
       ...(entry.error === undefined ? {} : { errorCode: entry.error.code }),
     })),
     transitions: tables.transitions.map((row) => ({
@@ -310,5 +436,7 @@ function rowsOf(tables: Tables): CheckedRows {
     timers: [...tables.timers.values()],
     waits: [...tables.waits.values()],
     inbox: [...tables.inbox.values()],
+    permits: [...tables.permits.values()],
+    tallies: [...tables.tallies].map(([key, n]) => ({ kind: (JSON.parse(key) as string[])[1]!, n })),
   };
 }

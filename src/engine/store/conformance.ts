@@ -1,12 +1,14 @@
 /**
  * The laws of a store, the same for every implementation (STYLE: one suite). A suite runs on one database, each law on
- * shards and ids of its own, so the order of laws does not matter.
+ * shards and ids of its own, so the order of laws does not matter. There are more laws than a database has shards, so
+ * there are two suites.
  */
 
 import { describe, expect, test } from "vitest";
 import { birthLaws } from "./conformance/births.ts";
 import { flushLaws } from "./conformance/flushes.ts";
 import { leaseLaws } from "./conformance/leases.ts";
+import { lifeLaws } from "./conformance/lives.ts";
 import { queueLaws } from "./conformance/queues.ts";
 import { createRig, type StoreUnderTest } from "./conformance/rig.ts";
 import { rowLaws } from "./conformance/rows.ts";
@@ -35,4 +37,10 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
       .toBe(true);
     expect(heard.find((each) => each.instances !== undefined)).toEqual(hint);
   });
+}
+
+/** The laws of what a workflow's whole life writes. */
+export function storeLifeLaws(name: string, underTest: () => StoreUnderTest): void {
+  const rig = createRig(underTest);
+  describe(`${name}: lives`, () => lifeLaws(rig));
 }

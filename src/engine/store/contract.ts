@@ -25,7 +25,7 @@ export interface FlushBatch {
   changes?: string;
   steps?: string;
   transitions?: string;
-  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, waitsAbandoned, inboxConsumed, payloadsClaimed, errands, shardsReleased. */
+  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, waitsAbandoned, inboxConsumed, inboxPosted, payloadsClaimed, errands, logs, tallies, permitsPut, permitsDropped, shardsReleased. */
   extras?: string;
 }
 
@@ -106,8 +106,13 @@ export interface StoredInstance {
   priority: number;
   correlationId: string | null;
   startedBy: string | null;
+  /** The WORKFLOW step that waits for this instance, and the instance it is of. A detached child names only the latter. */
+  parentId: string | null;
+  parentPath: string | null;
   version: number;
   input: Json;
+  /** Values that variables began with. */
+  variables: Record<string, Json> | null;
   /** As `fold.ts` froze it. */
   state: unknown;
   stateSeq: number;
@@ -137,6 +142,17 @@ export interface InboxRow {
   fact: object;
 }
 
+/** Who holds a permit of a concurrency limit, or waits for one. */
+export interface PermitRow {
+  instanceId: string;
+  key: string;
+  state: "waiting" | "held";
+  priority: number;
+  /** How many the limit allows, as the asker's definition says. */
+  max: number;
+  askedAt: number;
+}
+
 /** One start that the lane may not write itself: it has a key, or its shard belongs to another node. */
 export interface BirthRow {
   shard: number;
@@ -149,12 +165,46 @@ export interface BirthRow {
   correlationId?: string;
   startedBy?: string;
   input: Json;
+  /** Values that variables begin with. */
+  variables?: Record<string, Json>;
+  /** How long it is kept after its end, where its definition says so. */
+  retentionMs?: number;
   /** The input as JSON text, or a reference to a payload. */
   inputText: string;
   payloadIds: string[];
   key?: string;
   keyShard: number;
   requestHash: string;
+}
+
+/** What journal rows that were carried over name as their node; their epoch is 0. */
+export const carriedNode = "carried";
+
+/** A restart: the instance as its first fold finds it. */
+export interface RestartRow {
+  shard: number;
+  id: string;
+  namespace: string;
+  definitionId: string;
+  workflowId: string;
+  priority: number;
+  correlationId: string | null;
+  startedBy: string | null;
+  /** JSON text, or a reference to a payload of the new instance. */
+  inputText: string;
+  /** As `fold.ts` froze it. */
+  stateText: string;
+  stateSeq: number;
+  originId: string;
+  originStepId: string;
+  variables: Record<string, Json> | null;
+  retentionMs: number | undefined;
+  payloadIds: string[];
+  /** Its home is the shard of the row. */
+  key?: string;
+  requestHash: string;
+  /** Journal rows that are carried over, encoded as those of a flush. */
+  steps: string[];
 }
 
 export type BirthAnswer =
@@ -212,7 +262,24 @@ export interface Store {
   /** Rows with `id > floor`, at most `limitPerShard` of each shard, in the order of their ids within a shard. */
   inbox(what: { shards: { shard: number; floor: number }[]; limitPerShard: number }): Promise<InboxRow[]>;
 
+  /** All permits of one limit. */
+  permits(what: { shard: number; limitId: string }): Promise<PermitRow[]>;
+  /**
+   * What the rows that end a branch or item gave, of a page of an instance's journal after `afterSeq`, oldest first, with
+   * payloads put in place; `next` is where to go on, undefined at the end.
+   */
+  endings(what: { shard: number; instanceId: string; afterSeq: number; limit: number }): Promise<{
+    rows: { path: string; failed: boolean; output: Json }[];
+    next: number | undefined;
+  }>;
+  /** Journal rows after `afterSeq`, oldest first, as they are: payloads stay references. */
+  journal(what: { shard: number; instanceId: string; afterSeq: number; limit: number }): Promise<JournalEntry[]>;
+  /** Writes lines of an execution log beside the lane: of a step that goes on. Each is an encoded row. */
+  saveLogs(rows: string[]): Promise<void>;
+
   accept(births: BirthRow[]): Promise<BirthAnswer[]>;
+  /** A new instance with the rows that it carries over, and its START, in one transaction. */
+  acceptRestart(restart: RestartRow): Promise<Exclude<BirthAnswer, { outcome: "stale" }>>;
   /** Puts facts into inboxes of shards of other nodes. */
   post(rows: { shard: number; kind: string; instanceId: string; fact: object }[]): Promise<void>;
   /** Takes away the steps that this node is to run for owners of other shards. */
@@ -242,6 +309,8 @@ export interface Errand {
   attempt: number;
   input: Json;
   timeoutMs: number;
+  /** How lines of its execution log are kept (`runtime/lines.ts`); null where an older node sent it. */
+  log: object | null;
   /** Still this runner's to do: it was not given to another, has not ended, and its time is not up. */
   stands: boolean;
 }

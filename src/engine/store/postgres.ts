@@ -3,6 +3,7 @@
 import {
   type Connection,
   type Database,
+  type Db,
   isConnectionLost,
   isDataError,
   isTransient,
@@ -19,11 +20,14 @@ import {
   type BirthAnswer,
   type BirthRow,
   type ClusterView,
+  carriedNode,
   type Errand,
   type FlushAnswer,
   type FlushBatch,
   type Hint,
   type InboxRow,
+  type PermitRow,
+  type RestartRow,
   type Store,
   type StoredInstance,
   StoreError,
@@ -193,6 +197,42 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       return guard(() => database.query<InboxRow>(work.readInbox, values));
     },
 
+    async permits({ shard, limitId }) {
+      const rows = await guard(() => database.query<PermitRow>(work.readPermits, [shard, limitId]));
+      return rows.map((row) => ({ ...row, askedAt: Math.round(row.askedAt) }));
+    },
+
+    async endings({ shard, instanceId, afterSeq, limit }) {
+      const [page] = await guard(() =>
+        database.query<{ rows: { path: string; failed: boolean; output: Json }[]; last: number | null; n: number }>(
+          work.readEndings,
+          [shard, instanceId, afterSeq, limit],
+        ),
+      );
+      const { rows, last, n } = page!;
+      const found = await store.payloads({ shard, instanceId, ids: referencesIn(rows) });
+      return { rows: putInPlace(rows, found), next: n < limit || last === null ? undefined : last };
+    },
+
+    async journal({ shard, instanceId, afterSeq, limit }) {
+      const values = [shard, instanceId, afterSeq, limit];
+      const rows = await guard(() => database.query<{ entry: unknown[] }>(work.readJournal, values));
+      return rows.map(({ entry }) => toEntry(entry));
+    },
+
+    async saveLogs(rows) {
+      if (rows.length > 0) await guard(() => database.execute(work.saveLogs, [`[${rows.join(",")}]`]));
+    },
+
+    async acceptRestart(restart) {
+      try {
+        return await guard(() => database.transaction((tx) => acceptOne(tx, restart)));
+      } catch (error) {
+        if (error instanceof StoreError && error.locked) return { outcome: "busy" };
+        throw error;
+      }
+    },
+
     async accept(births) {
       try {
         return await guard(() => acceptAll(database, births));
@@ -249,6 +289,32 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
   return store;
 }
 
+/** The instance comes first: where its key was used before, nothing is carried over. */
+async function acceptOne(tx: Db, restart: RestartRow): Promise<Exclude<BirthAnswer, { outcome: "stale" }>> {
+  const [row] = await tx.query<{ inboxId: number | null; at: number } & Omit<Taken, "createdAt">>(work.acceptRestart, [
+    restartValue(restart),
+  ]);
+  const { inboxId, at, instanceId, definitionId, requestHash } = row!;
+  if (inboxId === null) return { outcome: "exists", instanceId, definitionId, requestHash, createdAt: at };
+  for (let from = 0; from < restart.steps.length; from += carriedPage) {
+    const page = restart.steps.slice(from, from + carriedPage);
+    await tx.execute(work.saveCarried, [`[${page.join(",")}]`, carriedNode]);
+  }
+  return { outcome: "created", shard: restart.shard, inboxId, at };
+}
+
+type Taken = Extract<BirthAnswer, { outcome: "exists" }>;
+
+/** Rows of a restart that are written by one statement. */
+const carriedPage = 2_000;
+
+function restartValue(r: RestartRow): string {
+  const head = [r.shard, r.id, r.namespace, r.definitionId, r.workflowId, r.priority, r.correlationId, r.startedBy];
+  const life = [r.stateSeq, r.originId, r.originStepId, r.variables, r.payloadIds];
+  const tail = [...life, r.retentionMs ?? null, r.key ?? null, r.requestHash];
+  return `${JSON.stringify(head).slice(0, -1)},${r.inputText},${r.stateText},${JSON.stringify(tail).slice(1)}`;
+}
+
 function flushValues(batch: FlushBatch): unknown[] {
   return [
     batch.laneId,
@@ -268,7 +334,7 @@ async function acceptAll(database: Database, births: BirthRow[]): Promise<BirthA
   if (births.length === 0) return [];
   const rows = births.map(
     (b) =>
-      `${JSON.stringify([b.shard, b.id, b.namespace, b.definitionId, b.workflowId, b.priority, b.correlationId ?? null, b.startedBy ?? null, null]).slice(0, -1)},${b.inputText},${JSON.stringify([b.key ?? null, b.keyShard, b.requestHash, b.revision ?? null, b.payloadIds]).slice(1)}`,
+      `${JSON.stringify([b.shard, b.id, b.namespace, b.definitionId, b.workflowId, b.priority, b.correlationId ?? null, b.startedBy ?? null, null]).slice(0, -1)},${b.inputText},${JSON.stringify([b.key ?? null, b.keyShard, b.requestHash, b.revision ?? null, b.payloadIds, b.variables ?? null, b.retentionMs ?? null]).slice(1)}`,
   );
   const heads = births.filter((b) => b.revision !== undefined).map((b) => [b.namespace, b.workflowId, b.revision]);
   const answers = await database.query<{

@@ -1,5 +1,6 @@
 /** The layouts of the flush's rows: arrays, because names of fields would be most of the bytes. */
 
+import type { Json } from "../machine/definition.ts";
 import type { StatusChange } from "../machine/facts.ts";
 import type { InstanceStatus, JournalEntry } from "../machine/state.ts";
 import type { ErrorInfo } from "../task.ts";
@@ -21,6 +22,12 @@ export interface StartRow {
   triggerEventId: string | null;
   input: Encoded;
   startedAt: number;
+  /** Of a child: the instance and, unless it is detached, the step that waits for it. */
+  parent?: { instanceId: string; path: string | null };
+  /** Values that variables begin with. */
+  variables?: Encoded;
+  /** How long it is kept after its end, where its definition says so. */
+  retentionMs?: number;
 }
 
 const text = (value: string | null): string => (value === null ? "null" : JSON.stringify(value));
@@ -28,7 +35,13 @@ const text = (value: string | null): string => (value === null ? "null" : JSON.s
 export function encodeStart(row: StartRow): string {
   return `[${row.shard},"${row.id}",${text(row.namespace)},"${row.definitionId}",${text(row.workflowId)},"${row.status}",${row.priority},${text(
     row.currentStepId,
-  )},${text(row.correlationId)},${text(row.startedBy)},${text(row.triggerEventId)},${row.input},${row.startedAt}]`;
+  )},${text(row.correlationId)},${text(row.startedBy)},${text(row.triggerEventId)},${row.input},${row.startedAt}${birthFacts(row)}]`;
+}
+
+/** Few have any, and what is not there is null. */
+function birthFacts({ parent, variables, retentionMs }: StartRow): string {
+  if (parent === undefined && variables === undefined && retentionMs === undefined) return "";
+  return `,${text(parent?.instanceId ?? null)},${text(parent?.path ?? null)},${variables ?? "null"},${retentionMs ?? "null"}`;
 }
 
 /** Absent fields keep what the row has, except `awaitingTaskId` and `parked`, which are always set. */
@@ -48,6 +61,19 @@ export interface ChangeRow {
   completedAt?: number;
   startedAt?: number;
   parked?: Encoded;
+  priority?: number;
+  /** The version that it goes on with, and how long that one keeps its instances, if it says so. */
+  definitionId?: string;
+  retentionMs?: number;
+  /** It had ended and goes on: of its end the row keeps only what is given here. */
+  reopened?: true;
+}
+
+/** Two changes of one instance, one after the other, as one. What had been said of an end that is taken back is gone. */
+export function mergeChanges(first: ChangeRow, then: ChangeRow): ChangeRow {
+  if (then.reopened !== true) return { ...first, ...then };
+  const { output: _o, error: _e, compensationState: _s, completedAt: _c, ...kept } = first;
+  return { ...kept, ...then };
 }
 
 export function encodeChange(row: ChangeRow): string {
@@ -55,7 +81,61 @@ export function encodeChange(row: ChangeRow): string {
     row.state === undefined ? "null,null" : `${row.state.seq},${row.state.text}`
   },${row.output ?? "null"},${row.error ?? "null"},${row.cancelation ?? "null"},${row.compensationState ?? "null"},${
     row.completedAt ?? "null"
-  },${row.startedAt ?? "null"},${row.parked ?? "null"}]`;
+  },${row.startedAt ?? "null"},${row.parked ?? "null"}${lifeFacts(row)}]`;
+}
+
+function lifeFacts({ priority, definitionId, reopened, retentionMs }: ChangeRow): string {
+  if (priority === undefined && definitionId === undefined && reopened === undefined) return "";
+  return `,${priority ?? "null"},${text(definitionId ?? null)},${reopened ?? "null"},${retentionMs ?? "null"}`;
+}
+
+/** A fact for another instance, or for the home of a limit. */
+export function encodeMessage(message: {
+  shard: number;
+  kind: string;
+  to: string;
+  fact: object;
+  fromShard: number;
+}): string {
+  const { shard, kind, to, fact, fromShard } = message;
+  return `[${shard},"${kind}","${to}",${JSON.stringify(fact)},${fromShard}]`;
+}
+
+/** One line of an execution log. */
+export interface LogRow {
+  shard: number;
+  instanceId: string;
+  id: string;
+  /** Null where only the instance's row knows it. */
+  namespace: string | null;
+  level: string;
+  message: string;
+  details: Json | undefined;
+  source: string;
+  stepId: string | null;
+  path: string | null;
+  attempt: number | null;
+  at: number;
+  /** How long the line is kept, where the definition says so; else as long as its instance. */
+  retentionMs?: number | undefined;
+}
+
+export function encodeLog(row: LogRow): string {
+  return JSON.stringify([
+    row.shard,
+    row.instanceId,
+    row.id,
+    row.namespace,
+    row.level,
+    row.message,
+    row.details ?? null,
+    row.source,
+    row.stepId,
+    row.path,
+    row.attempt,
+    row.at,
+    row.retentionMs === undefined ? null : row.at + row.retentionMs,
+  ]);
 }
 
 /** A timer to arm or to clear: the row is the same, the list that it is put in tells. */

@@ -10,3 +10,4 @@ export {
 } from "./expression.ts";
 export type { References } from "./references.ts";
 export { compileInput, compileTemplate, type Template } from "./template.ts";
+export { splitTemplate, type TemplatePart, type Zone, zonesOf } from "./zones.ts";

@@ -28,7 +28,7 @@ export interface Scan {
 const closing: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 const word = /[A-Za-z_][A-Za-z0-9_]*/y;
 const stepPath = /\s*\.\s*[A-Za-z0-9_][A-Za-z0-9_.-]*/y;
-const stringStart = /(?:[rR][bB]?|[bB][rR]?)?("""|'''|"|')/y;
+export const stringStart = /(?:[rR][bB]?|[bB][rR]?)?("""|'''|"|')/y;
 
 /** What is no CEL but often tried, and what to write instead. */
 const foreign: readonly (readonly [RegExp, string, string])[] = [
@@ -118,13 +118,13 @@ export function scanSource(source: string, start = 0, inTemplate = false): Scan 
   return { text: text + source.slice(copied, at), dollars, stepPaths, end: at };
 }
 
-function match(pattern: RegExp, source: string, at: number): string | undefined {
+export function match(pattern: RegExp, source: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(source)?.[0];
 }
 
 /** Where the string literal that starts at `at` ends. `opening` is its prefix and quotes. */
-function endOfString(source: string, at: number, opening: string): number {
+export function endOfString(source: string, at: number, opening: string): number {
   const quotes = opening.replace(/^[rRbB]+/, "");
   const raw = /^[bB]?[rR]/.test(opening);
   let index = at + opening.length;

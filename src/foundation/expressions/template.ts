@@ -5,8 +5,8 @@ import { asExpressionError, ExpressionError, Fault } from "./errors.ts";
 import { cachedProgram, type ExpressionOptions, type Program } from "./expression.ts";
 import { toJson } from "./output.ts";
 import { mergeReferences, type References } from "./references.ts";
-import { scanSource } from "./source.ts";
 import { setMember } from "./values.ts";
+import { partsOf, type TemplatePart } from "./zones.ts";
 
 export interface Template {
   readonly references: References;
@@ -79,38 +79,29 @@ function compileValue(value: unknown, compiling: Compiling, pointer: string, dep
 
 function compileText(text: string, compiling: Compiling, pointer: string): Fill | undefined {
   if (!text.includes("${")) return undefined;
-  const parts: (string | Program)[] = [];
-  let literal = "";
-  let at = 0;
-  while (at < text.length) {
-    const next = text.indexOf("${", at);
-    if (next === -1) break;
-    if (text[next - 1] === "$" && next > at) {
-      literal += `${text.slice(at, next - 1)}\${`;
-      at = next + 2;
-      continue;
-    }
-    literal += text.slice(at, next);
-    if (literal !== "") parts.push(literal);
-    literal = "";
-    const { program, end } = compilePart(text, next + 2, compiling.options, pointer);
-    parts.push(program);
+  const parts = readParts(text, pointer).map((part) => {
+    if ("literal" in part) return part.literal;
+    const program = compilePart(text, part.expression, compiling.options, pointer);
     compiling.programs.push(program);
-    at = end + 1;
-  }
-  literal += text.slice(at);
-  if (literal !== "") parts.push(literal);
+    return program;
+  });
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return typeof only === "string" ? () => only : fillAlone(only, pointer);
   const fills = parts.map((part) => (typeof part === "string" ? part : fillAlone(part, pointer)));
   return (scope) => fills.map((part) => (typeof part === "string" ? part : asText(part(scope)))).join("");
 }
 
-/** Compiles the expression that begins at `start` and ends before its `}`. */
-function compilePart(text: string, start: number, options: ExpressionOptions, pointer: string) {
+function readParts(text: string, pointer: string): TemplatePart[] {
   try {
-    const { end } = scanSource(text, start, true);
-    return { program: cachedProgram(text.slice(start, end).trim(), options), end };
+    return partsOf(text);
+  } catch (thrown) {
+    throw withPointer(thrown, text, pointer);
+  }
+}
+
+function compilePart(text: string, expression: string, options: ExpressionOptions, pointer: string): Program {
+  try {
+    return cachedProgram(expression.trim(), options);
   } catch (thrown) {
     throw withPointer(thrown, text, pointer);
   }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { httpErrors } from "./errors.ts";
 
 /** Who makes a request, as authentication found out. */
 export interface Caller {
@@ -22,4 +23,10 @@ export function callerMay(caller: Caller, permission: string): boolean {
     permissions.has(permission) ||
     permissions.has(`${permission.slice(0, permission.indexOf(":"))}:*`)
   );
+}
+
+/** Refuses with `http.forbidden` a caller who may not do this. */
+export function demandPermission(caller: Caller, permission: string): void {
+  if (callerMay(caller, permission)) return;
+  throw httpErrors.forbidden(`The permission ${permission} is missing.`, { details: { permission } });
 }

@@ -1,7 +1,15 @@
-export type { Authenticate, Caller } from "./caller.ts";
+export { type Authenticate, type Caller, demandPermission } from "./caller.ts";
 export { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
 export { apiKeyOf } from "./keys.ts";
-export type { Problem } from "./problem.ts";
+export {
+  isFault,
+  type PartialProblem,
+  type Problem,
+  partialProblem,
+  partialProblemSchema,
+  toAppError,
+} from "./problem.ts";
 export type { Answer, RouteContext, RouteDefinition } from "./route.ts";
 export { createHttpServer, type HttpServer, type HttpServerOptions } from "./server.ts";
 export { type SseStream, sse } from "./sse.ts";
+export { compileBodyCheck } from "./validation.ts";

@@ -36,18 +36,29 @@ export const problemSchema = z
 
 export type Problem = z.infer<typeof problemSchema>;
 
+export const partialProblemSchema = problemSchema.omit({ instance: true, requestId: true }).meta({
+  id: "PartialProblem",
+  description: "Why one of many was refused: a problem document without what belongs to the whole request.",
+});
+
+export type PartialProblem = z.infer<typeof partialProblemSchema>;
+
 /** The problem document of a refusal. */
 export function toProblem(error: AppError, { url, requestId }: { url: string; requestId: string }): Problem {
+  const instance = url.split("?", 1)[0]!.slice(0, MAX_INSTANCE_LENGTH).toWellFormed();
+  return { ...partialProblem(error), instance, requestId };
+}
+
+/** What a problem document says of a refusal itself, wherever the request came from. */
+export function partialProblem(error: AppError): PartialProblem {
   return {
     type: `urn:millrace:problem:${error.code}`,
     title: titleOf(error),
     status: error.status,
     detail: error.message,
-    instance: url.split("?", 1)[0]!.slice(0, MAX_INSTANCE_LENGTH).toWellFormed(),
     code: error.code,
     ...(error.errors && { errors: error.errors }),
     ...(error.details && { details: error.details }),
-    requestId,
   };
 }
 

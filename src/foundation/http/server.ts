@@ -7,7 +7,7 @@ import type { AppError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { readBodies } from "./bodies.ts";
 import { answerBrokenRequest } from "./broken_request.ts";
-import { type Authenticate, callerMay } from "./caller.ts";
+import { type Authenticate, demandPermission } from "./caller.ts";
 import { drain, Traffic } from "./drain.ts";
 import { httpErrors } from "./errors.ts";
 import { requestHandler } from "./handle.ts";
@@ -129,9 +129,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (!caller) {
       throw httpErrors.unauthenticated("Send a valid API key as Authorization: Bearer <key> or as X-API-Key: <key>.");
     }
-    if (permission !== undefined && !callerMay(caller, permission)) {
-      throw httpErrors.forbidden(`The permission ${permission} is missing.`, { details: { permission } });
-    }
+    if (permission !== undefined) demandPermission(caller, permission);
     request.millrace = { caller, namespace: namespaceOf(headers) };
   }
 

@@ -44,3 +44,8 @@ export function compileCheck(schema: JsonSchema, { kind, prefix }: { kind: "json
 export function compileAnswerCheck(schema: z.ZodType): Check {
   return compileCheck(toJsonSchema(schema, { io: "output", closed: true }), { kind: "json", prefix: "" });
 }
+
+/** Compiles the check of a part of a body that the route itself takes as it comes; pointers begin at the part. */
+export function compileBodyCheck(schema: z.ZodType): Check {
+  return compileCheck(toJsonSchema(schema, { io: "input", closed: true }), { kind: "json", prefix: "" });
+}

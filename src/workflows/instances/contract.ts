@@ -2,15 +2,19 @@
 import { z } from "zod";
 import { instanceStatuses } from "../../engine/index.ts";
 
-const instant = z.iso.datetime({ precision: 3 }).describe("ISO 8601, UTC.");
-const anyInstant = z.iso
+export const instant = z.iso.datetime({ precision: 3 }).describe("ISO 8601, UTC.");
+export const anyInstant = z.iso
   .datetime({ offset: true })
   .describe("ISO 8601 with a time zone, such as 2030-01-31T09:00:00Z.");
-const status = z.enum(instanceStatuses);
-const key = z.string().min(1).max(255);
+export const status = z.enum(instanceStatuses);
+export const key = z.string().min(1).max(255);
 
 /** LOW 1, MEDIUM 5, HIGH 8, CRITICAL 10. */
 export const priorities = { LOW: 1, MEDIUM: 5, HIGH: 8, CRITICAL: 10 } as const;
+
+export const priority = z
+  .union([z.enum(["LOW", "MEDIUM", "HIGH", "CRITICAL"]), z.int().min(1).max(10)])
+  .describe("1 to 10, or LOW 1, MEDIUM 5, HIGH 8, CRITICAL 10.");
 
 export const startRequest = z
   .object({
@@ -21,10 +25,11 @@ export const startRequest = z
     idempotencyKey: key
       .optional()
       .describe("The same key again is the same start; the header Idempotency-Key is the same."),
-    priority: z
-      .union([z.enum(["LOW", "MEDIUM", "HIGH", "CRITICAL"]), z.int().min(1).max(10)])
+    priority: priority.optional().describe("1 to 10, or LOW 1, MEDIUM 5 (the default), HIGH 8, CRITICAL 10."),
+    variables: z
+      .record(z.string(), z.unknown())
       .optional()
-      .describe("LOW 1, MEDIUM 5 (the default), HIGH 8, CRITICAL 10."),
+      .describe("Values that variables of the definition begin with, in the place of their defaults."),
   })
   .meta({ id: "StartInstance" });
 
@@ -36,7 +41,7 @@ export const startQuery = z.object({
     .describe("Answers with the ended instance if it ends in this time: milliseconds or ISO 8601, at most PT60S."),
 });
 
-const started = {
+export const started = {
   instanceId: z.uuid(),
   definitionId: z.uuid().describe("The version that it runs."),
   status,
@@ -93,6 +98,9 @@ const view = {
   correlationId: z.string().optional(),
   startedBy: z.string().optional(),
   triggerEventId: z.string().optional(),
+  parentInstanceId: z.uuid().optional().describe("The instance whose WORKFLOW step started this one."),
+  originInstanceId: z.uuid().optional().describe("The instance from which this one was restarted."),
+  originStepId: z.string().optional().describe("The step of the origin from which this one was restarted."),
   cancelation: z.unknown().optional(),
   compensationState: compensationState.optional(),
 };
@@ -115,6 +123,7 @@ export const listQuery = z.object({
   correlationId: key.optional(),
   startedAfter: anyInstant.optional(),
   startedBefore: anyInstant.optional(),
+  parentInstanceId: z.uuid().optional().describe("Only the children of this instance."),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().optional(),
 });
@@ -131,6 +140,7 @@ const summary = z
     status: true,
     currentStepId: true,
     correlationId: true,
+    parentInstanceId: true,
     priority: true,
     startedAt: true,
     updatedAt: true,
@@ -139,7 +149,10 @@ const summary = z
   })
   .meta({ id: "WorkflowInstanceSummary", description: "An instance without its input, output and state." });
 
-const nextCursor = z.string().nullable().describe("Give it as `cursor` to get the next page; null on the last one.");
+export const nextCursor = z
+  .string()
+  .nullable()
+  .describe("Give it as `cursor` to get the next page; null on the last one.");
 
 export const listResponse = z.object({ items: z.array(summary), nextCursor }).meta({ id: "WorkflowInstancePage" });
 

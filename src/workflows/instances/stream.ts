@@ -8,6 +8,7 @@ import { once } from "node:events";
 import type { FastifyReply } from "fastify";
 import { type Engine, type HistoryItem, type InstanceView, isFinal } from "../../engine/index.ts";
 import { type SseStream, sse } from "../../foundation/http/index.ts";
+import { createBell } from "./bell.ts";
 
 export interface StreamOptions {
   engine: Engine;
@@ -83,7 +84,7 @@ async function sendHistory({
 }
 
 /** A connection that breaks ends the stream, which whoever waits here is told by `ended`. */
-async function drained({ raw }: FastifyReply): Promise<void> {
+export async function drained({ raw }: FastifyReply): Promise<void> {
   await once(raw, "drain").catch(() => {});
 }
 
@@ -99,27 +100,4 @@ function fitting(whole: HistoryItem | InstanceView): object {
   if ("state" in whole) return { ...brief(whole), shortened: true };
   const { input: _input, output: _output, outcome: _outcome, ...rest } = whole;
   return { ...rest, shortened: true };
-}
-
-/** Lets one waiter sleep until it rings; a ring while nobody sleeps is kept. */
-function createBell(): { ring(): void; rung(timeoutMs: number): Promise<void> } {
-  let rang = false;
-  let wake: (() => void) | undefined;
-  return {
-    ring() {
-      rang = true;
-      wake?.();
-    },
-    async rung(timeoutMs) {
-      if (!rang) {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        const timer = setTimeout(resolve, timeoutMs);
-        wake = resolve;
-        await promise;
-        clearTimeout(timer);
-        wake = undefined;
-      }
-      rang = false;
-    },
-  };
 }

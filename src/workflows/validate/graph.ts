@@ -1,130 +1,153 @@
 /**
- * The steps as a graph: names, targets, reachability, and loops that would spin.
+ * The steps as graphs, one for each list of steps: names, targets, reachability.
  *
  * It is read from the raw document, as far as it can be, so that a fault inside one step does not make its neighbours
  * look unreachable. A misspelt target counts as the step that was probably meant, for the same reason.
  */
-import { stepIdPattern } from "../document.ts";
+import { maxContainers, maxSteps } from "../schema/parts.ts";
+import { type Edge, edgesOf, handlesTimeout } from "./edges.ts";
 import type { Findings } from "./findings.ts";
-import { findLoops } from "./loops.ts";
-import { createSuggest, oneOf } from "./nearest.ts";
-import { isRecord, shown, under } from "./pointer.ts";
-
-interface Edge {
-  pointer: string;
-  target: string;
-}
-
-interface Place {
-  pointer: string;
-  stepId: string;
-  isDecision: boolean;
-  edges: Edge[];
-}
+import { createSuggest, oneOf, type Suggest } from "./nearest.ts";
+import { around, branchesOf, listsOf, nameOf, type Place, type StepList } from "./nesting.ts";
+import { shown, under } from "./pointer.ts";
+import { reportSpinning } from "./spinning.ts";
 
 export interface Graph {
-  /** By stepId; of two steps with one id, the first. */
+  lists: readonly StepList[];
+  /** All steps by stepId; of two steps with one id, the first. */
   readonly steps: ReadonlyMap<string, Place>;
-  /** The steps that can come directly after a step. */
-  follows(stepId: string): string[];
+  /** By pointer, those without a usable id too. */
+  readonly places: ReadonlyMap<string, Place>;
+  /** The steps of the same list that can come directly after a step. */
+  follows(place: Place): readonly Place[];
+  /** Whether a failure is caught anywhere, so that there can be an `error`. */
+  catchesErrors: boolean;
 }
 
-/** Reads the graph and reports double names, unknown targets, unreachable steps and loops of decisions. */
+/** Reads the graph and reports double names, unknown targets, unreachable steps and loops that never wait. */
 export function checkGraph(document: unknown, findings: Findings): Graph {
-  const { steps, loose } = readSteps(document, findings);
-  const names = [...steps.keys()];
-  const suggest = createSuggest(names);
-  const resolve = (edges: readonly Edge[]): string[] =>
-    edges.flatMap(({ pointer, target }) => {
-      if (steps.has(target)) return [target];
-      const meant = suggest(target);
-      findings.error(pointer, `There is no step ${shown(target)}`, oneOf(names, meant));
-      return meant === undefined ? [] : [meant];
-    });
-  const resolved = new Map([...steps.values()].map(({ stepId, edges }) => [stepId, resolve(edges)]));
-  const graph: Graph = { steps, follows: (stepId) => resolved.get(stepId) ?? [] };
-  reportUnreachable(graph, [...names.slice(0, 1), ...resolve(loose)], findings);
-  reportSpinning(graph, findings);
+  const lists = listsOf(document);
+  const places = new Map(lists.flatMap((list) => list.places.map((place) => [place.pointer, place])));
+  checkSizes(lists, findings);
+  const steps = readNames(lists, findings);
+  const edges = new Map([...places.values()].map((place) => [place, edgesOf(place)]));
+  const resolve = createResolve(steps, findings);
+  const follows = new Map([...edges].map(([place, ways]) => [place, resolve(place.list, ways)]));
+  const graph: Graph = {
+    lists,
+    steps,
+    places,
+    follows: (place) => follows.get(place) ?? [],
+    catchesErrors: [...edges].some(([place, ways]) => ways.some((way) => way.onFailure) || handlesTimeout(place)),
+  };
+  for (const list of lists) reportUnreachable(graph, list, findings);
+  reportSpinning(lists, (place) => edges.get(place) ?? [], findings);
   return graph;
 }
 
 /** The steps that some path leads to, `starts` included. */
-export function reachableFrom(graph: Graph, starts: readonly string[]): Set<string> {
-  const reached = new Set<string>();
+export function reachableFrom(graph: Graph, starts: readonly Place[]): Set<Place> {
+  const reached = new Set<Place>();
   const pending = [...starts];
   while (pending.length > 0) {
-    const stepId = pending.pop()!;
-    if (reached.has(stepId)) continue;
-    reached.add(stepId);
-    pending.push(...graph.follows(stepId));
+    const place = pending.pop()!;
+    if (reached.has(place)) continue;
+    reached.add(place);
+    pending.push(...graph.follows(place));
   }
   return reached;
 }
 
-/** The steps by id, and the edges of steps that have no usable id of their own. */
-function readSteps(document: unknown, findings: Findings): { steps: Map<string, Place>; loose: Edge[] } {
-  const places = new Map<string, Place>();
-  const loose: Edge[] = [];
-  const steps = isRecord(document) && Array.isArray(document.steps) ? document.steps : [];
-  for (const [index, step] of steps.entries()) {
-    if (!isRecord(step)) continue;
-    const { stepId } = step;
-    const pointer = under("/steps", index);
-    const edges = edgesOf(step, pointer);
-    if (typeof stepId !== "string" || !stepIdPattern.test(stepId)) {
-      loose.push(...edges);
-      continue;
-    }
-    const first = places.get(stepId);
-    if (first === undefined) {
-      places.set(stepId, { pointer, stepId, isDecision: step.type === "DECISION", edges });
-    } else {
-      loose.push(...edges);
-      findings.error(under(pointer, "stepId"), `${shown(stepId)} is already the id of ${first.pointer}`, "another id");
-    }
+function checkSizes(lists: readonly StepList[], findings: Findings): void {
+  const count = lists.reduce((sum, { length }) => sum + length, 0);
+  if (count > maxSteps && lists[0]!.length <= maxSteps) {
+    const message = `The definition has ${count} steps, those of branches and items among them`;
+    findings.error("/steps", message, `at most ${maxSteps} steps; a WORKFLOW step runs those of another definition`);
   }
-  return { steps: places, loose };
+  const tooDeep = new Set(lists.filter(({ depth }) => depth === maxContainers + 1).map(({ container }) => container!));
+  for (const { pointer } of tooDeep) {
+    const message = `The step has branches or items inside ${maxContainers} others`;
+    findings.error(pointer, message, `at most ${maxContainers} inside one another; a WORKFLOW step begins anew`);
+  }
 }
 
-function edgesOf(step: Record<string, unknown>, pointer: string): Edge[] {
-  const edges: Edge[] = [];
-  const add = (target: unknown, ...path: (string | number)[]) => {
-    if (typeof target === "string" && target !== "") edges.push({ pointer: under(pointer, ...path), target });
+/** The steps by id, over all lists: paths, histories and expressions know a step by its id alone. */
+function readNames(lists: readonly StepList[], findings: Findings): Map<string, Place> {
+  const names = new Map<string, Place>();
+  for (const place of lists.flatMap((list) => list.places)) {
+    const { stepId, pointer } = place;
+    if (stepId !== undefined) {
+      const first = names.get(stepId);
+      if (first === undefined) names.set(stepId, place);
+      else findings.error(under(pointer, "stepId"), alreadyAt(stepId, first.pointer), "another id");
+    }
+    const branches = new Map<string, string>();
+    for (const [index, { branchId }] of branchesOf(place.fields).entries()) {
+      if (typeof branchId !== "string") continue;
+      const at = under(pointer, "branches", index);
+      const first = branches.get(branchId);
+      if (first === undefined) branches.set(branchId, at);
+      else findings.error(under(at, "branchId"), alreadyAt(branchId, first), "another id");
+    }
+  }
+  return names;
+}
+
+export function alreadyAt(id: string, pointer: string): string {
+  return `${shown(id)} is already the id of ${pointer}`;
+}
+
+/** Finds the steps that edges mean, and reports those that lead to none of their own list. */
+function createResolve(steps: ReadonlyMap<string, Place>, findings: Findings) {
+  const known = new Map<StepList, { names: string[]; suggest: Suggest }>();
+  const namesOf = (list: StepList) => {
+    let answer = known.get(list);
+    if (answer === undefined) {
+      const names = [...list.byId.keys()];
+      answer = { names, suggest: createSuggest(names) };
+      known.set(list, answer);
+    }
+    return answer;
   };
-  if (isRecord(step.transitions)) {
-    const { conditions } = step.transitions;
-    for (const [index, item] of (Array.isArray(conditions) ? conditions : []).entries()) {
-      if (isRecord(item)) add(item.nextStep, "transitions", "conditions", index, "nextStep");
-    }
-    add(step.transitions.default, "transitions", "default");
-  }
-  if (step.type === "EVENT_WAIT" && isRecord(step.eventTimeout)) {
-    add(step.eventTimeout.timeoutHandlerStepId, "eventTimeout", "timeoutHandlerStepId");
-  }
-  return edges;
+  return (list: StepList, edges: readonly Edge[]): Place[] =>
+    edges.flatMap(({ pointer, target }) => {
+      const found = list.byId.get(target);
+      if (found !== undefined) return [found];
+      const { names, suggest } = namesOf(list);
+      const elsewhere = steps.get(target);
+      if (elsewhere !== undefined) {
+        const place = `is one of ${nameOf(elsewhere.list)} (${elsewhere.pointer})`;
+        const message = `The step ${shown(target)} ${place}, and no way leads from one list of steps into another`;
+        findings.error(pointer, message, sameList(list, elsewhere, names));
+        return [];
+      }
+      const meant = suggest(target);
+      findings.error(pointer, `There is no step ${shown(target)}`, oneOf(names, meant));
+      return meant === undefined ? [] : [list.byId.get(meant)!];
+    });
 }
 
-function reportUnreachable(graph: Graph, starts: readonly string[], findings: Findings): void {
+/** What would be right where a target is in another list: the step around it, or how to leave a list. */
+function sameList(list: StepList, elsewhere: Place, names: readonly string[]): string {
+  for (const inner of around(elsewhere.list)) {
+    const holder = inner.container?.stepId;
+    if (inner.container?.list === list && holder !== undefined) return oneOf(names, holder);
+  }
+  const holder = list.container?.stepId;
+  if (holder === undefined) return oneOf(names);
+  return `${oneOf(names)}; without a target the list ends, and ${shown(holder)} goes on when it is joined`;
+}
+
+function reportUnreachable(graph: Graph, list: StepList, findings: Findings): void {
+  const first = list.byId.values().next().value;
+  // What a step without an id of its own leads to is not blamed for that.
+  const loose = list.places.filter((place) => list.byId.get(place.stepId ?? "") !== place);
+  const starts = [...(first === undefined ? [] : [first]), ...loose];
   const reached = reachableFrom(graph, starts);
-  for (const { stepId, pointer } of graph.steps.values()) {
-    if (!reached.has(stepId)) {
-      const message = `The step ${shown(stepId)} is unreachable: no path leads from the first step to it`;
-      findings.error(pointer, message, `a transition to ${shown(stepId)} from a step that is reached`);
-    }
-  }
-}
-
-/** Decisions take no time, so a loop of nothing else would hold its shard for ever. */
-function reportSpinning(graph: Graph, findings: Findings): void {
-  const follows = new Map<string, string[]>();
-  for (const { stepId, isDecision, edges } of graph.steps.values()) {
-    const targets = edges.map(({ target }) => target).filter((target) => graph.steps.get(target)?.isDecision);
-    if (isDecision) follows.set(stepId, targets);
-  }
-  for (const loop of findLoops(follows)) {
-    const names = loop.slice(0, 5).map(shown).join(", ") + (loop.length > 5 ? ", …" : "");
-    const message = `A loop of DECISION steps only (${names}) would spin for ever`;
-    const pointer = under(graph.steps.get(loop[0]!)!.pointer, "transitions");
-    findings.error(pointer, message, "a TASK, DELAY or EVENT_WAIT step on the loop");
+  const from = list.kind === "workflow" ? "the first step" : `the first step of ${nameOf(list)}`;
+  for (const place of list.byId.values()) {
+    if (reached.has(place)) continue;
+    const message = `The step ${shown(place.stepId)} is unreachable: no path leads from ${from} to it`;
+    findings.error(place.pointer, message, `a transition to ${shown(place.stepId)} from a step that is reached`);
   }
 }

@@ -3,7 +3,7 @@
  * deep nor so large that looking at it is dangerous. The walk keeps its own stack, so depth cannot overflow ours.
  */
 import type { InputError } from "../../foundation/errors.ts";
-import { maxDepth, maxDocumentBytes } from "../document.ts";
+import { maxDepth, maxDocumentBytes } from "../schema/parts.ts";
 import { kindOf, under } from "./pointer.ts";
 
 /** Every value of the smallest kind takes two bytes of text, so a document within the limit has fewer. */

@@ -1,6 +1,6 @@
 /** Puts an issue of the schema library into words: what was found, and what would be right. */
 import { z } from "zod";
-import { stepTypes } from "../document.ts";
+import { stepTypes } from "../schema/steps.ts";
 import { nearest, oneOf } from "./nearest.ts";
 import { isRecord, kindOf, type Path, shown } from "./pointer.ts";
 
@@ -17,8 +17,12 @@ export function explainIssue(issue: z.core.$ZodIssue, { found, value }: Found): 
   if (!found) return { message: `${name} is missing`, expected: own ?? expectedOf(issue) };
   switch (issue.code) {
     case "invalid_type":
-    case "invalid_union":
       return { message: `${name} is ${kindOf(value)}`, expected: own ?? expectedOf(issue) };
+    case "invalid_union": {
+      // Of several types one may be right, and the value wrong.
+      const found = typeof value === "string" || typeof value === "number" ? shown(value) : kindOf(value);
+      return { message: `${name} is ${found}`, expected: own ?? expectedOf(issue) };
+    }
     case "invalid_key":
       return { message: `${name} cannot be a name here`, expected: issue.issues[0]?.message };
     case "invalid_value": {

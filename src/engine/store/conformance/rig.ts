@@ -13,6 +13,21 @@ export interface StoreUnderTest {
   holdKey(birth: BirthRow): Promise<{ end(how: "commit" | "rollback"): Promise<void> }>;
   /** A head (`[namespace, workflow id, revision]`) that is not the latest. */
   staleHead: [string, string, number];
+  /** What the contract has no question for: who else looks at tables sees it. */
+  peek(instanceId: string): Promise<Peeked>;
+  /** What has been counted of a version: sums by `<kind> <step> <code> <class>`, with `-` for what there is none of. */
+  tallies(definitionId: string): Promise<Record<string, number>>;
+}
+
+export interface Peeked {
+  /** Messages of its execution log. */
+  logs: string[];
+  /** Who wrote its journal, as `<node> <epoch>`, each once. */
+  writers: string[];
+  /** As `<from> > <to> <event>`. */
+  transitions: string[];
+  originId: string | null;
+  originStepId: string | null;
 }
 
 const definitionId = uuidv7(Date.now());

@@ -13,6 +13,8 @@ import * as check from "./refusals.ts";
 import {
   type InstanceRow,
   isLaneOpen,
+  type LogTableRow,
+  permitKey,
   requirePartition,
   rowKey,
   type StepRow,
@@ -104,6 +106,11 @@ function insertStarts(tables: Tables, rows: Json[][], own: Own): (() => void)[] 
       cancelation: null,
       compensationState: null,
       parked: null,
+      parentId: row[13] === null || row[13] === undefined ? null : check.uuid(row[13]),
+      parentPath: check.optionalText(row[14] ?? null),
+      originId: null,
+      originStepId: null,
+      variables: check.jsonOrNull(row[15] ?? null),
       startedAt: check.instant(row[12]),
       completedAt: null,
     };
@@ -126,6 +133,9 @@ function changeInstances(tables: Tables, rows: Json[][], own: Own): (() => void)
     const [output, error, cancelation, compensationState] = [row[8], row[9], row[10], row[11]].map(check.jsonOrNull);
     const completedAt = check.optionalInstant(row[12]);
     const startedAt = check.optionalInstant(row[13]);
+    const priority = row[15] === null || row[15] === undefined ? null : check.smallint(row[15]);
+    const definitionId = row[16] === null || row[16] === undefined ? null : check.uuid(row[16]);
+    const reopened = row[17] === true;
     return () => {
       const instance = tables.instances.get(key);
       if (instance === undefined) return;
@@ -137,11 +147,13 @@ function changeInstances(tables: Tables, rows: Json[][], own: Own): (() => void)
         instance.stateSeq = stateSeq;
         instance.state = check.jsonOrNull(row[7]);
       }
-      instance.output = output ?? instance.output;
-      instance.error = error ?? instance.error;
+      instance.output = output ?? (reopened ? null : instance.output);
+      instance.error = error ?? (reopened ? null : instance.error);
       instance.cancelation = cancelation ?? instance.cancelation;
-      instance.compensationState = compensationState ?? instance.compensationState;
-      instance.completedAt = completedAt ?? instance.completedAt;
+      instance.compensationState = compensationState ?? (reopened ? null : instance.compensationState);
+      instance.completedAt = completedAt ?? (reopened ? null : instance.completedAt);
+      instance.priority = priority ?? instance.priority;
+      instance.definitionId = definitionId ?? instance.definitionId;
       instance.startedAt = startedAt ?? instance.startedAt;
       instance.parked = check.jsonOrNull(row[14]);
       instance.version += 1;
@@ -183,7 +195,7 @@ function insertSteps(
 }
 
 /** SQL null is absent, except for the output of what is completed. */
-function toEntry(row: Json[]): JournalEntry {
+export function toEntry(row: Json[]): JournalEntry {
   const path = check.text(row[3]);
   const status = check.oneOf(check.text(row[7]), stepStatuses);
   const entry: JournalEntry = {
@@ -260,7 +272,7 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
       };
     }),
     ...(extras.errands ?? []).map((row) => {
-      const [, shard, instanceId, path, stepId, taskId, attempt, input, timeoutMs] = row;
+      const [, shard, instanceId, path, stepId, taskId, attempt, input, timeoutMs, log] = row;
       const errand = {
         shard: own(shard),
         instanceId: check.uuid(instanceId),
@@ -270,6 +282,7 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
         attempt: Number(attempt),
         input: input ?? null,
         timeoutMs: Number(timeoutMs),
+        log: (log ?? null) as object | null,
         stands: true,
       };
       const runner = check.text(row[0]);
@@ -278,11 +291,69 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
         tables.errands.set(id, { runner, errand: { id, ...errand } });
       };
     }),
+    ...(extras.inboxPosted ?? []).map((row) => {
+      const [kind, fact] = [check.text(row[1]), JSON.stringify(row[3])];
+      // Facts go to whatever shard; only the writer's own is the batch's.
+      const [shard, instanceId] = [check.smallint(row[0]), check.uuid(row[2])];
+      own(row[4]);
+      return () => {
+        const id = tables.nextInboxId++;
+        tables.inbox.set(id, { shard, id, kind, instanceId, fact });
+      };
+    }),
+    ...(extras.logs ?? []).map((row) => {
+      own(row[0]);
+      const log = logOf(row);
+      return () => tables.logs.push(log);
+    }),
+    ...(extras.tallies ?? []).map((row) => {
+      const key = JSON.stringify(row.slice(0, 5));
+      return () => tables.tallies.set(key, (tables.tallies.get(key) ?? 0) + Number(row[5]));
+    }),
+    ...putPermits(tables, extras.permitsPut ?? [], own),
+    ...(extras.permitsDropped ?? []).map((row) => {
+      const key = permitKey(own(row[0]), check.uuid(row[1]), check.uuid(row[2]));
+      return () => tables.permits.delete(key);
+    }),
     ...(extras.shardsReleased ?? []).map((row) => {
       const shard = own(row[0]);
       return () => releaseShard(tables, { shard, laneId: batch.laneId, nodeId: batch.nodeId });
     }),
   ];
+}
+
+/** One statement puts each row once. */
+function putPermits(tables: Tables, rows: Json[][], own: Own): (() => void)[] {
+  const fresh = new Set<string>();
+  return rows.map((row) => {
+    const shard = own(row[0]);
+    const limitId = check.uuid(row[1]);
+    const instanceId = check.uuid(row[2]);
+    const key = permitKey(shard, limitId, instanceId);
+    if (fresh.has(key)) throw new StoreError(`permit ${key} is put twice in one batch`, { fault: "defect" });
+    fresh.add(key);
+    const permit = {
+      ...{ shard, limitId, instanceId, key: check.text(row[3]) },
+      state: check.oneOf(check.text(row[4]), ["waiting", "held"] as const),
+      priority: check.smallint(row[5]),
+      max: check.int4(row[6]),
+      askedAt: check.instant(row[7]),
+    };
+    return () => {
+      const before = tables.permits.get(key);
+      tables.permits.set(key, before === undefined ? permit : { ...permit, askedAt: before.askedAt });
+    };
+  });
+}
+
+export function logOf(row: Json[]): LogTableRow {
+  return {
+    instanceId: check.uuid(row[1]),
+    id: check.uuid(row[2]),
+    level: check.text(row[4]),
+    message: check.text(row[5]),
+    stepId: check.varchar(check.optionalText(row[8]), 255),
+  };
 }
 
 function toTimer(row: Json[], own: Own) {

@@ -1,6 +1,8 @@
 /** What outsiders bring, on memory tables: starts with their keys, inbox rows, payloads. */
 
-import type { BirthAnswer, BirthRow } from "../contract.ts";
+import type { Json } from "../../machine/definition.ts";
+import { type BirthAnswer, type BirthRow, carriedNode, type RestartRow } from "../contract.ts";
+import { logOf, toEntry } from "./flush.ts";
 import * as check from "./refusals.ts";
 import { keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";
 
@@ -63,6 +65,11 @@ function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
     cancelation: null,
     compensationState: null,
     parked: null,
+    parentId: null,
+    parentPath: null,
+    originId: null,
+    originStepId: null,
+    variables: birth.variables === undefined ? null : JSON.stringify(birth.variables),
     startedAt: at,
     completedAt: null,
   });
@@ -84,6 +91,75 @@ function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
   return { outcome: "created", shard: birth.shard, inboxId: inboxId!, at };
 }
 
+export function acceptRestart(tables: Tables, restart: RestartRow): Exclude<BirthAnswer, { outcome: "stale" }> {
+  const { shard, id } = restart;
+  const at = tables.now();
+  requirePartition(tables, check.uuid(id));
+  if (tables.instances.has(rowKey(shard, id))) check.refuse("duplicate key value: workflow_instances (23505)");
+  check.parseJson(restart.inputText);
+  check.parseJson(restart.stateText);
+  const steps = restart.steps.map((text) => toEntry(check.parseJson(text) as Json[]));
+  if (restart.key !== undefined) {
+    const { namespace, workflowId, definitionId, requestHash } = restart;
+    const key = keyKey({ keyShard: shard, namespace, workflowId, key: restart.key });
+    if (tables.heldKeys.has(key)) return { outcome: "busy" };
+    const first = tables.keys.get(key);
+    if (first !== undefined) return { outcome: "exists", ...first };
+    tables.keys.set(key, { instanceId: id, definitionId, requestHash, createdAt: at });
+  }
+  tables.instances.set(rowKey(shard, id), {
+    shard,
+    id,
+    namespace: restart.namespace,
+    definitionId: check.uuid(restart.definitionId),
+    workflowId: restart.workflowId,
+    status: "CREATED",
+    ready: false,
+    priority: restart.priority,
+    currentStepId: null,
+    awaitingTaskId: null,
+    correlationId: restart.correlationId,
+    startedBy: restart.startedBy,
+    version: 1,
+    stateSeq: restart.stateSeq,
+    input: restart.inputText,
+    state: restart.stateText,
+    output: null,
+    error: null,
+    cancelation: null,
+    compensationState: null,
+    parked: null,
+    parentId: null,
+    parentPath: null,
+    originId: restart.originId,
+    originStepId: restart.originStepId,
+    variables: restart.variables === null ? null : JSON.stringify(restart.variables),
+    startedAt: at,
+    completedAt: null,
+  });
+  const carried = { shard, instanceId: id, nodeId: carriedNode, epoch: 0, laneId: "", recordedAt: at };
+  tables.steps.set(
+    id,
+    steps.map((entry) => ({ ...carried, entry })),
+  );
+  tables.transitions.push({
+    shard,
+    entityId: id,
+    entityType: "workflow",
+    from: null,
+    to: "CREATED",
+    event: "workflow_restarted",
+    data: JSON.stringify({ originInstanceId: restart.originId, fromStepId: restart.originStepId }),
+    at,
+  });
+  for (const payloadId of restart.payloadIds) {
+    const payload = tables.payloads.get(rowKey(shard, payloadId));
+    if (payload !== undefined) payload.claimed = true;
+  }
+  const [inboxId] = post(tables, [{ shard, kind: "START", instanceId: id, fact: {} }]);
+  return { outcome: "created", shard, inboxId: inboxId!, at };
+}
+
 export function post(
   tables: Tables,
   rows: { shard: number; kind: string; instanceId: string; fact: object }[],
@@ -98,6 +174,11 @@ export function post(
     tables.inbox.set(id, { shard, id, kind, instanceId, fact: JSON.stringify(fact) });
     return id;
   });
+}
+
+export function saveLogs(tables: Tables, rows: string[]): void {
+  const logs = rows.map((text) => logOf(check.parseJson(text) as Json[]));
+  for (const log of logs) if (!tables.logs.some(({ id }) => id === log.id)) tables.logs.push(log);
 }
 
 export function savePayload(

@@ -1,10 +1,10 @@
 /** What the owner of a shard reads, from memory tables. Every answer is a copy. */
 
 import type { Json } from "../../machine/definition.ts";
-import type { Cancellation, InstanceStatus } from "../../machine/state.ts";
+import type { Cancellation, InstanceStatus, JournalEntry } from "../../machine/state.ts";
 import { putInPlace, referencesIn } from "../../payloads.ts";
 import type { ErrorInfo } from "../../task.ts";
-import type { Errand, InboxRow, StoredInstance, TimerRow } from "../contract.ts";
+import type { Errand, InboxRow, PermitRow, StoredInstance, TimerRow } from "../contract.ts";
 import { type InstanceRow, rowKey, type Tables } from "./tables.ts";
 
 export function readyInstances(
@@ -39,7 +39,10 @@ function toStored(tables: Tables, row: InstanceRow): StoredInstance {
     priority: row.priority,
     correlationId: row.correlationId,
     startedBy: row.startedBy,
+    parentId: row.parentId,
+    parentPath: row.parentPath,
     version: row.version,
+    variables: parsed<Record<string, Json>>(row.variables),
     input: JSON.parse(row.input) as Json,
     state: parsed<Json>(row.state),
     stateSeq: row.stateSeq,
@@ -122,6 +125,42 @@ export function inbox(
         .slice(0, limitPerShard)
         .map((row) => ({ ...row, fact: JSON.parse(row.fact) as object })),
     );
+}
+
+export function permits(tables: Tables, { shard, limitId }: { shard: number; limitId: string }): PermitRow[] {
+  return [...tables.permits.values()]
+    .filter((row) => row.shard === shard && row.limitId === limitId)
+    .map(({ shard: _s, limitId: _l, ...row }) => ({ ...row }));
+}
+
+export function endings(
+  tables: Tables,
+  { shard, instanceId, afterSeq, limit }: { shard: number; instanceId: string; afterSeq: number; limit: number },
+): { rows: { path: string; failed: boolean; output: Json }[]; next: number | undefined } {
+  const page = (tables.steps.get(instanceId) ?? [])
+    .filter((step) => step.shard === shard && step.entry.seq > afterSeq)
+    .sort((a, b) => a.entry.seq - b.entry.seq)
+    .slice(0, limit);
+  const rows = page
+    .filter(({ entry }) => entry.outcome?.closed === true)
+    .map(({ entry: { path, error, output } }) => ({
+      path,
+      failed: error !== undefined,
+      output: structuredClone(output ?? null),
+    }));
+  const found = payloads(tables, { shard, instanceId, ids: referencesIn(rows) });
+  return { rows: putInPlace(rows, found), next: page.length < limit ? undefined : page.at(-1)!.entry.seq };
+}
+
+export function journal(
+  tables: Tables,
+  { shard, instanceId, afterSeq, limit }: { shard: number; instanceId: string; afterSeq: number; limit: number },
+): JournalEntry[] {
+  return (tables.steps.get(instanceId) ?? [])
+    .filter((step) => step.shard === shard && step.entry.seq > afterSeq)
+    .map((step) => structuredClone(step.entry))
+    .sort((a, b) => a.seq - b.seq)
+    .slice(0, limit);
 }
 
 export function payloads(

@@ -2,7 +2,7 @@
 
 import { uuidTimeMs } from "../../../foundation/ids.ts";
 import type { InstanceStatus, JournalEntry } from "../../machine/state.ts";
-import type { Errand, Hint } from "../contract.ts";
+import type { Errand, Hint, PermitRow } from "../contract.ts";
 import { refuse } from "./refusals.ts";
 
 export interface InstanceRow {
@@ -27,6 +27,11 @@ export interface InstanceRow {
   cancelation: string | null;
   compensationState: string | null;
   parked: string | null;
+  parentId: string | null;
+  parentPath: string | null;
+  originId: string | null;
+  originStepId: string | null;
+  variables: string | null;
   startedAt: number;
   completedAt: number | null;
 }
@@ -60,6 +65,14 @@ export interface TransitionRow {
   event: string;
   data: string | null;
   at: number;
+}
+
+export interface LogTableRow {
+  instanceId: string;
+  id: string;
+  level: string;
+  message: string;
+  stepId: string | null;
 }
 
 export interface LaneRow {
@@ -122,6 +135,11 @@ export interface Tables {
   readonly heldKeys: Set<string>;
   readonly payloads: Map<string, { shard: number; instanceId: string; body: string; claimed: boolean }>;
   readonly transitions: TransitionRow[];
+  readonly logs: LogTableRow[];
+  /** By definition, kind, step, code and class. */
+  readonly tallies: Map<string, number>;
+  /** By `permitKey`. */
+  readonly permits: Map<string, PermitRow & { shard: number; limitId: string }>;
   readonly lanes: Map<string, LaneRow>;
   readonly marks: Map<string, Set<number>>;
   readonly leases: LeaseTableRow[];
@@ -165,6 +183,9 @@ export function createMemoryDatabase({
     heldKeys: new Set(),
     payloads: new Map(),
     transitions: [],
+    logs: [],
+    tallies: new Map(),
+    permits: new Map(),
     lanes: new Map(),
     marks: new Map(),
     leases: Array.from({ length: shards }, (_, shard) => ({
@@ -184,6 +205,8 @@ export function createMemoryDatabase({
 
 export const rowKey = (shard: number, id: string): string => `${shard} ${id}`;
 export const waitKey = (shard: number, instanceId: string, path: string): string => `${shard} ${instanceId} ${path}`;
+export const permitKey = (shard: number, limitId: string, instanceId: string): string =>
+  `${shard} ${limitId} ${instanceId}`;
 export const timerKey = (row: { shard: number; dueAt: number; instanceId: string; key: string }): string =>
   `${row.shard} ${row.dueAt} ${row.instanceId} ${row.key}`;
 export const keyKey = (row: { keyShard: number; namespace: string; workflowId: string; key: string }): string =>

@@ -1,0 +1,1 @@
+drop table workflow_orchestrator_service.bulk_operations;

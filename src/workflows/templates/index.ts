@@ -1,0 +1,1 @@
+export { addTemplateRoutes } from "./routes.ts";
