@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { DiaryLine } from "../node/lines.ts";
+import { versionsByName } from "../shapes/index.ts";
 import type { Started } from "../storm/callers.ts";
 import { rowLaws } from "./laws.ts";
 import type { InstanceRow, Rows, StepRow } from "./rows.ts";
@@ -39,7 +40,7 @@ function soundRun(): Run {
     shard: 4,
     id,
     namespace: "default",
-    definitionId: "018f0000-0000-7000-8000-000000000001",
+    definitionId: versionsByName.get("three")!.definitionId,
     workflowId: "three",
     status: "COMPLETED",
     ready: false,
