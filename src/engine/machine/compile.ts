@@ -188,7 +188,7 @@ function entryOf(steps: readonly Step[]): string {
 function compileBranches({ branches, join = "all", rest }: ParallelStep): ProgramJoin {
   const all = join === "all";
   const need = all ? branches.length : join === "any" ? 1 : (join as number);
-  const entries = branches.map(({ branchId, steps }): [string, string] => [branchId, entryOf(steps)]);
+  const entries = new Map(branches.map(({ branchId, steps }) => [branchId, entryOf(steps)]));
   return { kind: "branches", entries, need, all, leave: rest === "leave" };
 }
 

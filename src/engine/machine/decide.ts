@@ -9,6 +9,7 @@ import { childEnded, spawned } from "./children.ts";
 import { fireTimer, goOn } from "./due.ts";
 import { cancelLive, endInstance } from "./ending.ts";
 import type { DecideContext, Decision, Fact } from "./facts.ts";
+import { onlyWaits } from "./glance.ts";
 import { gather, isGathering } from "./joins.ts";
 import { changePriority, migrate, pause, retryFailed, skipStep, unpause } from "./life.ts";
 import { askPermits, takePermit } from "./permits.ts";
@@ -19,7 +20,7 @@ import { recordRunning, shown } from "./shown.ts";
 import { type InstanceState, isFinal, type LiveStep, retryKey } from "./state.ts";
 import { advance, chainLimit, runTask } from "./steps.ts";
 import { triggerOf } from "./triggers.ts";
-import { failure, hasBegunWork, newDecision, programStep, record, setStatus, type Turn } from "./turn.ts";
+import { failure, newDecision, programStep, record, setStatus, type Turn } from "./turn.ts";
 import { eventOf, fits, fulfil } from "./waits.ts";
 import { beginsAgain } from "./workflow_retry.ts";
 
@@ -294,23 +295,11 @@ function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>, eventId?: s
   delete state.retryAt;
 }
 
-function onlyWaits(state: InstanceState): boolean {
-  let waiting = false;
-  for (const path in state.live) {
-    const { phase } = state.live[path]!;
-    // A PARALLEL or MAP waits for what its branches or items wait for.
-    if (phase === "joining") continue;
-    waiting = phase === "waiting";
-    if (!waiting) break;
-  }
-  return waiting;
-}
-
 /** Waiting for nothing but events is a status of its own. */
 function settleStatus(turn: Turn, fact: Fact): void {
   const { state, decision } = turn;
   if (decision.ended !== undefined || state.status === "PAUSED") return;
-  const waiting = !hasBegunWork(state, decision) && onlyWaits(state);
+  const waiting = onlyWaits(state);
   if (waiting) setStatus(turn, "WAITING_FOR_EVENT", "event_wait_started");
   else if (state.status === "WAITING_FOR_EVENT") {
     setStatus(turn, "RUNNING", fact.kind === "timer" ? "event_wait_expired" : "event_received");

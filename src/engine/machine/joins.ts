@@ -25,7 +25,7 @@ export function beginJoin(turn: Turn, live: LiveStep, step: ProgramStep): void {
     places = live.carried.join.todo;
     if (live.carried.input !== undefined) live.input = live.carried.input;
   } else if (join.kind === "branches") {
-    places = join.entries.map(([branchId]) => branchId);
+    places = [...join.entries.keys()];
   } else {
     const items = itemsOf(turn, live, step);
     if ("error" in items) {
@@ -58,7 +58,7 @@ export function beginJoin(turn: Turn, live: LiveStep, step: ProgramStep): void {
 function entryOf(step: ProgramStep, place: string): string {
   const join = step.join!;
   if (join.kind === "items") return join.entry;
-  return join.entries.find(([branchId]) => branchId === place)![1];
+  return join.entries.get(place)!;
 }
 
 function itemsOf(turn: Turn, live: LiveStep, step: ProgramStep): { list: Json[] } | { error: ErrorInfo } {
@@ -104,7 +104,7 @@ function joinBranches(turn: Turn, live: LiveStep, step: ProgramStep): void {
   if (kind.kind !== "branches") return;
   const join = live.join!;
   const output: { [key: string]: Json } = {};
-  for (const [branchId] of kind.entries) {
+  for (const branchId of kind.entries.keys()) {
     if (join.outputs !== undefined && branchId in join.outputs) define(output, branchId, join.outputs[branchId]!);
   }
   // The measure is rough; only what may be too large is written out to be measured.

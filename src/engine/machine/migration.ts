@@ -66,7 +66,7 @@ function waitProblems(stepId: string, before: ProgramStep, after: ProgramStep, t
 function joinProblems(stepId: string, before: ProgramStep, after: ProgramStep, to: Program): MigrationProblem[] {
   const [old, next] = [before.join, after.join];
   if (old?.kind === "branches" && next?.kind === "branches") {
-    const names = (join: typeof old) => join.entries.map(([branchId]) => branchId).sort();
+    const names = (join: typeof old) => [...join.entries.keys()].sort();
     if (JSON.stringify(names(old)) === JSON.stringify(names(next))) return [];
     const message = `Step "${stepId}" is under way and has other branches in version ${to.version}`;
     return [{ stepId, message, expected: `the branches ${names(old).join(", ")}` }];

@@ -44,7 +44,7 @@ export interface ProgramStep {
 }
 
 export type ProgramJoin =
-  | { kind: "branches"; entries: [branchId: string, entry: string][]; need: number; all: boolean; leave: boolean }
+  | { kind: "branches"; entries: ReadonlyMap<string, string>; need: number; all: boolean; leave: boolean }
   | { kind: "items"; items: Template; entry: string; maxConcurrency: number; tolerated: (total: number) => number };
 
 export type ProgramEnd = { status: "COMPLETED"; output: Template | undefined } | { status: "FAILED"; error: Template };

@@ -167,8 +167,12 @@ export interface Permit {
   granted: boolean;
 }
 
+/** Where a state remembers a live step that is busy: no part of it, and in none of its rows (`glance.ts`). */
+export const busySeen: unique symbol = Symbol("busy");
+
 /** The state is also the frame of the top scope: its `visits`, `steps` and `caught`. */
 export interface InstanceState extends Frame {
+  [busySeen]?: string;
   status: InstanceStatus;
   input: Json;
   variables: Record<string, Json>;

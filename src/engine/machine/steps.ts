@@ -5,11 +5,12 @@ import { type ErrorInfo, errorCategories } from "../task.ts";
 import type { Json } from "./definition.ts";
 import { beginDelay } from "./delays.ts";
 import { cancelLive, endInstance, failInstance, finish } from "./ending.ts";
+import { hasLive } from "./glance.ts";
 import { beginJoin, settleClosing } from "./joins.ts";
 import type { ProgramStep } from "./program.ts";
 import { complete, fail, passOver } from "./settle.ts";
 import { compensationScope, type InstanceState, type LiveStep } from "./state.ts";
-import { detached, evaluate, failure, hasBegunWork, programStep, record, scopeOf, type Turn } from "./turn.ts";
+import { detached, evaluate, failure, programStep, record, scopeOf, type Turn } from "./turn.ts";
 import { beginWait } from "./waits.ts";
 
 /** Steps that may begin in one turn without a commit between them; past it the chain goes on after one. */
@@ -29,7 +30,7 @@ export function advance(turn: Turn): void {
     if (isHeld(turn.state)) return;
     const path = turn.ready.shift();
     if (path === undefined) {
-      if (hasBegunWork(turn.state, turn.decision) || hasLive(turn.state) || turn.state.retryAt !== undefined) return;
+      if (hasLive(turn.state) || turn.state.retryAt !== undefined) return;
       // May begin a compensation, whose first step is then ready.
       conclude(turn);
       continue;
@@ -46,11 +47,6 @@ export function advance(turn: Turn): void {
 /** Paused, or waiting for a permit: what is ready stays so. An instance that is ending goes on with that. */
 function isHeld(state: InstanceState): boolean {
   return (state.status === "PAUSED" || state.status === "CREATED") && state.ending === undefined && hasLive(state);
-}
-
-function hasLive(state: InstanceState): boolean {
-  for (const _ in state.live) return true;
-  return false;
 }
 
 function begin(turn: Turn, live: LiveStep): void {

@@ -51,15 +51,6 @@ export function newDecision(): Decision {
   };
 }
 
-/**
- * Whether a step that this turn began is at work: then the instance neither rests nor ends nor waits. Looking through
- * all that is live costs more than the rest of the turn where a MAP has hundreds of items under way.
- */
-export function hasBegunWork(state: InstanceState, { tasks }: Decision): boolean {
-  const last = tasks.at(-1);
-  return last !== undefined && state.live[last.path]?.phase === "running";
-}
-
 /** Numbers a row, applies it to the state, and queues the steps that it begins. */
 export function record(turn: Turn, entry: Omit<JournalEntry, "seq">): void {
   const numbered = Object.assign(entry, { seq: turn.state.seq + 1 });

@@ -13,8 +13,8 @@ export const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definitio
     as "hasPayloads",
   ${ms("i.started_at")} as "startedAt", ${ms("i.completed_at")} as "completedAt"`;
 
-/** The journal after the state: an index range of the primary key per instance. */
-export const entriesColumn = `(select jsonb_agg(jsonb_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error,
+/** The journal after the state: an index range of the primary key per instance. As json, which takes half as long as jsonb. */
+export const entriesColumn = `(select json_agg(json_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error,
     s.outcome, ${ms("s.started_at")}, ${ms("s.completed_at")}) order by s.seq)
   from workflow_orchestrator_service.workflow_instance_steps s
   where s.shard = i.shard and s.instance_id = i.id and s.seq > i.state_seq) as entries`;
@@ -103,15 +103,15 @@ export const readPermits = statement(
 /** A page of an instance's journal, of which only the rows that end a branch or item are given back whole. */
 export const readEndings = statement(
   "engine.read_endings",
-  `select coalesce(jsonb_agg(jsonb_build_object('path', s.path, 'failed', s.error is not null, 'output', s.output) order by s.seq)
-       filter (where s.outcome ? 'closed'), '[]') as rows, max(s.seq) as last, count(*)::integer as n
+  `select coalesce(json_agg(json_build_object('path', s.path, 'failed', s.error is not null, 'output', s.output) order by s.seq)
+       filter (where s.outcome ? 'closed'), '[]'::json) as rows, max(s.seq) as last, count(*)::integer as n
    from (select w.seq, w.path, w.error, w.output, w.outcome from workflow_orchestrator_service.workflow_instance_steps w
      where w.shard = $1 and w.instance_id = $2 and w.seq > $3 order by w.seq limit $4) s`,
 );
 
 export const readJournal = statement(
   "engine.read_journal",
-  `select jsonb_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error, s.outcome,
+  `select json_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error, s.outcome,
      ${ms("s.started_at")}, ${ms("s.completed_at")}) as entry
    from workflow_orchestrator_service.workflow_instance_steps s
    where s.shard = $1 and s.instance_id = $2 and s.seq > $3 order by s.seq limit $4`,

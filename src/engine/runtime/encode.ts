@@ -4,7 +4,6 @@ import { shardOf } from "../../foundation/ids.ts";
 import { freeze } from "../fold.ts";
 import type { Decision, Message } from "../machine/facts.ts";
 import { isFinal } from "../machine/state.ts";
-import { hasBegunWork } from "../machine/turn.ts";
 import { encodeWith } from "../payloads.ts";
 import { type ChangeRow, encodeMessage, encodeStep, encodeTimer, encodeTransition } from "../store/rows.ts";
 import { limitIdOf } from "./limits.ts";
@@ -72,9 +71,8 @@ function changeOf(
 ): ChangeRow | undefined {
   const { state } = resident;
   const ended = decision.ended !== undefined;
-  const idle = !ended && !hasBegunWork(state, decision) && restsAt(state, turn.now);
-  resident.kept = idle && (turn.childrenHere || resident.expecting);
-  const rests = ended || (idle && !resident.kept);
+  resident.kept = !ended && (turn.childrenHere || resident.expecting);
+  const rests = ended || (!resident.kept && restsAt(state, turn.now));
   const moved = decision.transitions.length > 0 || rests === resident.ready;
   const asleep = rests && !ended;
   const worth = resident.frozenBytes < largeState || resident.unfrozenBytes >= resident.frozenBytes;

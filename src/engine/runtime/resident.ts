@@ -3,6 +3,7 @@
 import type { ResolvedDefinition } from "../contract.ts";
 import type { Json } from "../machine/definition.ts";
 import type { Fact } from "../machine/facts.ts";
+import { busyStep } from "../machine/glance.ts";
 import { isGathering } from "../machine/joins.ts";
 import type { Program } from "../machine/program.ts";
 import type { InstanceState, LiveStep } from "../machine/state.ts";
@@ -22,7 +23,7 @@ export interface Resident {
   readonly references: Map<unknown, string>;
   /** The row says `ready`: whoever acquires the shard folds the instance at once. */
   ready: boolean;
-  /** It has nothing to do itself, and stays for its children in memory or for facts that are at hand. */
+  /** It stays for its children in memory or for facts that are at hand, whether it has something to do itself or not. */
   kept: boolean;
   /** More facts for it are at hand. */
   expecting: boolean;
@@ -80,6 +81,8 @@ export function restsAt(state: InstanceState, now: number): boolean {
   if (state.status === "CREATED") return true;
   const paused = state.status === "PAUSED";
   if (state.retryAt !== undefined && state.retryAt - now < shortWaitMs && !paused) return false;
+  const busy = busyStep(state);
+  if (busy !== undefined && state.live[busy]!.phase === "running") return false;
   for (const path in state.live) {
     const live = state.live[path]!;
     if (live.phase === "running" || isGathering(live)) return false;
