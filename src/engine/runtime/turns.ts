@@ -7,6 +7,7 @@
  */
 
 import { shardOf } from "../../foundation/ids.ts";
+import { storeRefusal } from "../errors.ts";
 import { decide } from "../machine/decide.ts";
 import type { Decision, Fact } from "../machine/facts.ts";
 import { type InstanceStatus, isFinal } from "../machine/state.ts";
@@ -325,20 +326,25 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
 
   /** The store refused a value. The fact is replaced by a failure, on the state that the store has. */
   function refuse({ resident, from }: Turn, delivery: Delivery, error: Error): void {
-    if ("error" in delivery.fact && delivery.fact.error?.code === unstorableCode) {
+    const { shard, id: instanceId } = resident;
+    const { fact } = delivery;
+    const failed = unstorable(fact, error);
+    if (failed === undefined ? comesAgain(delivery) : "error" in fact && fact.error?.code === unstorableCode) {
       park({ resident, from, delivery, error });
       return;
     }
-    const { shard, id: instanceId } = resident;
-    const { fact } = delivery;
     log.warn({ err: error, instance: instanceId, fact: fact.kind }, "the store refused a value");
     forget(resident);
     const replay: Delivery[] = [];
     const { child: _, ...rest } = delivery;
-    const failed = unstorable(fact, error);
-    if (failed === undefined) delivery.failed?.(error);
+    if (failed === undefined) delivery.failed?.(storeRefusal(error));
     else replay.push({ ...rest, fact: failed });
     reactions.reload({ shard, instanceId, replay });
+  }
+
+  /** Nobody waits for it who could be told: it would be refused again as often as it is read. */
+  function comesAgain({ fact, inboxId }: Delivery): boolean {
+    return inboxId !== undefined || fact.kind === "timer" || fact.kind === "continued";
   }
 
   /** The failure that takes the place of a step's result. */
