@@ -46,8 +46,10 @@ function startFaults({ rows, started }: Run): string[] {
     byName.set(correlationId ?? "", [...ids, id]);
   }
   for (const { name, planned, instanceIds, unknown, restarts: answered } of started) {
+    // A start whose answer was lost was looked for by its name, and what its caller had planned was done with what was found.
+    const origins = instanceIds.size > 0 ? [...instanceIds] : (byName.get(name) ?? []);
     for (const id of answered)
-      if (![...instanceIds].some((origin) => restarts.get(origin)?.has(id) === true))
+      if (!origins.some((origin) => restarts.get(origin)?.has(id) === true))
         faults.push(`${planned.workflowId} "${name}" was restarted as ${id}, which is not there`);
     const found = byName.get(name) ?? [];
     const what = `${planned.workflowId} "${name}"`;
