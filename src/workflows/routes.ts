@@ -1,7 +1,6 @@
 /** `/api/v1/workflows/definitions`. Each route reads by the contract, calls one operation and answers. */
 import type { Database } from "../foundation/database/index.ts";
-import { cursorInvalid, decodeCursor, encodeCursor, type HttpServer } from "../foundation/http/index.ts";
-import { isUuid } from "../foundation/ids.ts";
+import { encodeCursor, type HttpServer, idOfCursor, textOfCursor } from "../foundation/http/index.ts";
 import * as contract from "./contract.ts";
 import { publishedSchema } from "./document.ts";
 import { workflowErrors } from "./errors.ts";
@@ -90,7 +89,7 @@ export function addDefinitionRoutes(http: HttpServer, { db, isUsed }: Definition
     responses: { 200: contract.pageResponse, 400: "A filter cannot be understood." },
     async handler({ query, namespace }) {
       const { workflowId, name, latest, limit } = query;
-      const before = query.cursor === undefined ? undefined : textOfCursor(query.cursor, isUuid);
+      const before = idOfCursor(query.cursor);
       const filter = { namespace, workflowId, statuses: statusesOf(query.status), name, latest, before, limit };
       const { items, next } = await operations.listDefinitions(db, filter);
       return { items, nextCursor: next === undefined ? null : encodeCursor(next) };
@@ -163,7 +162,7 @@ export function addDefinitionRoutes(http: HttpServer, { db, isUsed }: Definition
     permission: read,
     responses: { 200: contract.pageResponse, 400: "The cursor is not one of this list.", 404: notFound },
     async handler({ params, query, namespace }) {
-      const below = query.cursor === undefined ? undefined : textOfCursor(query.cursor);
+      const below = textOfCursor(query.cursor);
       const found = await operations.listVersions(db, { namespace, ref: params.id, below, limit: query.limit });
       return { items: found.items, nextCursor: found.next === undefined ? null : encodeCursor(found.next) };
     },
@@ -188,12 +187,6 @@ export function addDefinitionRoutes(http: HttpServer, { db, isUsed }: Definition
         db.transaction((tx) => change(tx, { namespace, ref: params.id, version: query.version })),
     });
   }
-}
-
-function textOfCursor(cursor: string, isWhole: (text: string) => boolean = () => true): string {
-  const value = decodeCursor(cursor);
-  if (typeof value !== "string" || !isWhole(value)) throw cursorInvalid();
-  return value;
 }
 
 function statusesOf(list: string | undefined): VisibleStatus[] | undefined {

@@ -6,7 +6,7 @@ import type { Program } from "../machine/program.ts";
 import { encodeStart, encodeTransition } from "../store/rows.ts";
 import type { Core } from "./core.ts";
 import { factsOf } from "./loading.ts";
-import type { Resident } from "./resident.ts";
+import { newResident } from "./resident.ts";
 import { tallyStart } from "./tallies.ts";
 import type { Turn, Turns } from "./turns.ts";
 import type { Work } from "./work.ts";
@@ -41,7 +41,7 @@ export function beginInstance(turns: Turns, work: Work, beginning: Beginning): T
   const state = initialState(program, { input, startedAt, ...(variables === undefined ? {} : { variables }) });
   // One that needs permits is accepted and begins when it has them.
   if (program.limits.length > 0) state.status = "CREATED";
-  const resident: Resident = {
+  const resident = newResident({
     id,
     shard,
     namespace,
@@ -60,17 +60,8 @@ export function beginInstance(turns: Turns, work: Work, beginning: Beginning): T
     parent,
     references: new Map(),
     ready: true,
-    kept: false,
-    expecting: false,
-    counted: false,
     frozenSeq: 0,
-    frozenBytes: 0,
-    unfrozenBytes: 0,
-    pending: 0,
-    gone: false,
-    running: new Map(),
-    awaited: new Map(),
-  };
+  });
   work.start = encodeStart({
     shard,
     id,

@@ -11,7 +11,7 @@ import { encodeMessage, encodeTimer, parkedChange } from "../store/rows.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
 import { sayParked } from "./engine_lines.ts";
 import { limitIdOf } from "./limits.ts";
-import { enterMemory, type Resident } from "./resident.ts";
+import { enterMemory, newResident, type Resident } from "./resident.ts";
 import { tallyEnd, tallyStart } from "./tallies.ts";
 import { LaneLost, type Turns } from "./turns.ts";
 import { addExtra, emptyWork, isEmpty, type Work } from "./work.ts";
@@ -358,7 +358,7 @@ function tellUnknown(delivery: Delivery): void {
 
 /** What is in memory of a stored instance. */
 export function residentOf(stored: StoredInstance, program: Resident["program"]): Resident {
-  return {
+  return newResident({
     id: stored.id,
     shard: stored.shard,
     namespace: stored.namespace,
@@ -368,18 +368,8 @@ export function residentOf(stored: StoredInstance, program: Resident["program"])
     parent: stored.parentId === null ? undefined : { instanceId: stored.parentId, path: stored.parentPath },
     references: stored.references,
     ready: stored.ready,
-    kept: false,
-    expecting: false,
-    counted: false,
     frozenSeq: stored.stateSeq,
-    // Not known any more; what is written of it next tells.
-    frozenBytes: 0,
-    unfrozenBytes: 0,
-    pending: 0,
-    gone: false,
-    running: new Map(),
-    awaited: new Map(),
-  };
+  });
 }
 
 /** The permits that a frozen state names; it may be what no program can read any more. */

@@ -45,6 +45,29 @@ export interface Resident {
   readonly awaited: Map<string, { runner: string; untilAt: number }>;
 }
 
+/** What is told of an instance that comes into memory. */
+type Known = Pick<
+  Resident,
+  "id" | "shard" | "namespace" | "program" | "state" | "facts" | "parent" | "references" | "ready" | "frozenSeq"
+>;
+
+/** An instance of which nothing is queued or under way yet. */
+export function newResident(known: Known): Resident {
+  return {
+    ...known,
+    kept: false,
+    expecting: false,
+    counted: false,
+    // How long a state is that was read is not known any more; what is written of it next tells.
+    frozenBytes: 0,
+    unfrozenBytes: 0,
+    pending: 0,
+    gone: false,
+    running: new Map(),
+    awaited: new Map(),
+  };
+}
+
 /** Puts an instance into memory. */
 export function enterMemory(core: Tables, resident: Resident): void {
   core.residents.set(resident.id, resident);

@@ -2,6 +2,7 @@
  * Cursors of lists: opaque to clients, JSON to us. A cursor says where the next page starts; the caller checks its
  * shape, for a client may send anything.
  */
+import { isUuid } from "../ids.ts";
 import { httpErrors } from "./errors.ts";
 import { textFaults } from "./text.ts";
 
@@ -23,6 +24,21 @@ export function decodeCursor(text: string): unknown {
     }
   }
   throw cursorInvalid();
+}
+
+/** The text that a list wrote into a cursor; undefined for the first page. */
+export function textOfCursor(cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined;
+  const value = decodeCursor(cursor);
+  if (typeof value !== "string") throw cursorInvalid();
+  return value;
+}
+
+/** The id that a list wrote into a cursor; undefined for the first page. */
+export function idOfCursor(cursor: string | undefined): string | undefined {
+  const text = textOfCursor(cursor);
+  if (text !== undefined && !isUuid(text)) throw cursorInvalid();
+  return text;
 }
 
 /** The refusal of a cursor whose value does not have the shape that the list writes. */

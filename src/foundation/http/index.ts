@@ -1,5 +1,5 @@
 export { type Authenticate, type Caller, demandPermission } from "./caller.ts";
-export { cursorInvalid, decodeCursor, encodeCursor } from "./cursor.ts";
+export { cursorInvalid, decodeCursor, encodeCursor, idOfCursor, textOfCursor } from "./cursor.ts";
 export { apiKeyOf } from "./keys.ts";
 export {
   isFault,

@@ -7,10 +7,10 @@ import type { InputError } from "../../foundation/errors.ts";
 import { validateDefinition } from "../create.ts";
 import { createFindings, type Findings } from "../validate/findings.ts";
 import { guardDocument } from "../validate/guard.ts";
-import { oneOf } from "../validate/nearest.ts";
+import { nearest, oneOf } from "../validate/nearest.ts";
 import { isRecord, parsePointer, shown, under, valueAt } from "../validate/pointer.ts";
 import { fillTemplate, type Origin } from "./fill.ts";
-import { checkParameters, guess, mayBeAbsent, parametersOf, sampleOf } from "./parameters.ts";
+import { checkParameters, mayBeAbsent, parametersOf, sampleOf } from "./parameters.ts";
 import {
   type Each,
   eachOf,
@@ -217,7 +217,7 @@ function memberOf(slot: Slot, name: string, where: Context & { of: string | unde
   const known = [...Object.keys(properties ?? {}), ...(of === undefined ? loops.keys() : [])];
   const message =
     of === undefined ? `There is no parameter ${shown(name)}` : `${shown(of)} has no member ${shown(name)}`;
-  const meant = findings.errors.length < maxGuesses ? guess(name, known) : undefined;
+  const meant = findings.errors.length < maxGuesses ? nearest(name, known) : undefined;
   findings.error(place, message, known.length === 0 ? "a parameter with a schema" : oneOf(known, meant));
   return undefined;
 }

@@ -76,11 +76,6 @@ function fillDefaults(schema: unknown, value: Json, work: { left: number }): Jso
   return filled;
 }
 
-/** The name that was probably meant; of long names none, for comparing costs the square of their length. */
-export function guess(name: string, known: readonly string[]): string | undefined {
-  return name.length <= 64 ? nearest(name, known) : undefined;
-}
-
 /** Unknown names that are told. */
 const maxUnknown = 20;
 
@@ -97,7 +92,7 @@ export function readParameters(schema: unknown, given: Values): { values: Values
   const unknown = strange.slice(0, maxUnknown).map((name) => ({
     pointer: under("/parameters", name),
     message: "is not a parameter of this template",
-    expected: names.length === 0 ? "no parameters" : oneOf(names, guess(name, names)),
+    expected: names.length === 0 ? "no parameters" : oneOf(names, nearest(name, names)),
   }));
   const told = new Set(unknown.map(({ pointer }) => pointer));
   const faults = compileSchema(schema)

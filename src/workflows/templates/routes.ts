@@ -1,5 +1,5 @@
 /** `/api/v1/workflows/templates`. Each route reads by the contract, calls one operation and answers. */
-import { cursorInvalid, decodeCursor, encodeCursor, type HttpServer } from "../../foundation/http/index.ts";
+import { encodeCursor, type HttpServer, textOfCursor } from "../../foundation/http/index.ts";
 import { isUuid } from "../../foundation/ids.ts";
 import { createdResponse } from "../contract.ts";
 import type { Definitions } from "../routes.ts";
@@ -138,8 +138,7 @@ export function addTemplateRoutes(http: HttpServer, { db, isUsed }: Definitions)
 
 /** A cursor is the last item's id: a UUID among the namespace's own, a name among the built-in ones. */
 function placeOfCursor(cursor: string | undefined): { before?: string; after?: string } {
-  if (cursor === undefined) return {};
-  const value = decodeCursor(cursor);
-  if (typeof value !== "string") throw cursorInvalid();
+  const value = textOfCursor(cursor);
+  if (value === undefined) return {};
   return isUuid(value) ? { before: value } : { after: value };
 }

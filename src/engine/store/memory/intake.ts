@@ -4,7 +4,7 @@ import type { Json } from "../../machine/definition.ts";
 import { type BirthAnswer, type BirthRow, carriedNode, type RestartRow } from "../contract.ts";
 import { logOf, toEntry } from "./flush.ts";
 import * as check from "./refusals.ts";
-import { keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";
+import { type InstanceRow, keyKey, requirePartition, rowKey, type Tables } from "./tables.ts";
 
 /** All or none, as one transaction; a batch that meets a key of another open transaction is answered one by one. */
 export function accept(tables: Tables, births: BirthRow[]): BirthAnswer[] {
@@ -43,52 +43,15 @@ function acceptOne(tables: Tables, birth: BirthRow): BirthAnswer {
       createdAt: at,
     });
   }
-  tables.instances.set(rowKey(birth.shard, birth.id), {
-    shard: birth.shard,
-    id: birth.id,
-    namespace: birth.namespace,
-    definitionId: birth.definitionId,
-    workflowId: birth.workflowId,
-    status: "CREATED",
-    ready: false,
-    priority: birth.priority,
-    currentStepId: null,
-    awaitingTaskId: null,
+  const { shard, id, namespace, definitionId, workflowId, priority, variables } = birth;
+  const own = {
+    ...{ shard, id, namespace, definitionId, workflowId, priority },
     correlationId: birth.correlationId ?? null,
     startedBy: birth.startedBy ?? null,
-    version: 1,
-    stateSeq: 0,
     input: birth.inputText,
-    state: null,
-    output: null,
-    error: null,
-    cancelation: null,
-    compensationState: null,
-    parked: null,
-    parentId: null,
-    parentPath: null,
-    originId: null,
-    originStepId: null,
-    variables: birth.variables === undefined ? null : JSON.stringify(birth.variables),
-    startedAt: at,
-    completedAt: null,
-  });
-  tables.transitions.push({
-    shard: birth.shard,
-    entityId: birth.id,
-    entityType: "workflow",
-    from: null,
-    to: "CREATED",
-    event: "workflow_created",
-    data: null,
-    at,
-  });
-  for (const id of birth.payloadIds) {
-    const payload = tables.payloads.get(rowKey(birth.shard, id));
-    if (payload !== undefined) payload.claimed = true;
-  }
-  const [inboxId] = post(tables, [{ shard: birth.shard, kind: "START", instanceId: birth.id, fact: {} }]);
-  return { outcome: "created", shard: birth.shard, inboxId: inboxId!, at };
+    variables: variables === undefined ? null : JSON.stringify(variables),
+  };
+  return accepted(tables, own, { at, event: "workflow_created", data: null, payloadIds: birth.payloadIds });
 }
 
 export function acceptRestart(tables: Tables, restart: RestartRow): Exclude<BirthAnswer, { outcome: "stale" }> {
@@ -107,23 +70,54 @@ export function acceptRestart(tables: Tables, restart: RestartRow): Exclude<Birt
     if (first !== undefined) return { outcome: "exists", ...first };
     tables.keys.set(key, { instanceId: id, definitionId, requestHash, createdAt: at });
   }
-  tables.instances.set(rowKey(shard, id), {
-    shard,
+  const carried = { shard, instanceId: id, nodeId: carriedNode, epoch: 0, laneId: "", recordedAt: at };
+  tables.steps.set(
     id,
-    namespace: restart.namespace,
+    steps.map((entry) => ({ ...carried, entry })),
+  );
+  const { namespace, workflowId, priority, correlationId, startedBy, originId, originStepId, variables } = restart;
+  const own = {
+    ...{ shard, id, namespace, workflowId, priority, correlationId, startedBy, originId, originStepId },
     definitionId: check.uuid(restart.definitionId),
-    workflowId: restart.workflowId,
-    status: "CREATED",
-    ready: false,
-    priority: restart.priority,
-    currentStepId: null,
-    awaitingTaskId: null,
-    correlationId: restart.correlationId,
-    startedBy: restart.startedBy,
-    version: 1,
     stateSeq: restart.stateSeq,
     input: restart.inputText,
     state: restart.stateText,
+    variables: variables === null ? null : JSON.stringify(variables),
+  };
+  const data = JSON.stringify({ originInstanceId: originId, fromStepId: originStepId });
+  return accepted(tables, own, { at, event: "workflow_restarted", data, payloadIds: restart.payloadIds });
+}
+
+type Own = Pick<
+  InstanceRow,
+  | "shard"
+  | "id"
+  | "namespace"
+  | "definitionId"
+  | "workflowId"
+  | "priority"
+  | "correlationId"
+  | "startedBy"
+  | "input"
+  | "variables"
+>;
+
+/** The rows of an instance that is accepted and begins with its START. */
+function accepted(
+  tables: Tables,
+  own: Own & Partial<InstanceRow>,
+  given: { at: number; event: string; data: string | null; payloadIds: readonly string[] },
+): Extract<BirthAnswer, { outcome: "created" }> {
+  const { shard, id } = own;
+  const { at, event, data, payloadIds } = given;
+  tables.instances.set(rowKey(shard, id), {
+    status: "CREATED",
+    ready: false,
+    currentStepId: null,
+    awaitingTaskId: null,
+    version: 1,
+    stateSeq: 0,
+    state: null,
     output: null,
     error: null,
     cancelation: null,
@@ -131,28 +125,14 @@ export function acceptRestart(tables: Tables, restart: RestartRow): Exclude<Birt
     parked: null,
     parentId: null,
     parentPath: null,
-    originId: restart.originId,
-    originStepId: restart.originStepId,
-    variables: restart.variables === null ? null : JSON.stringify(restart.variables),
+    originId: null,
+    originStepId: null,
     startedAt: at,
     completedAt: null,
+    ...own,
   });
-  const carried = { shard, instanceId: id, nodeId: carriedNode, epoch: 0, laneId: "", recordedAt: at };
-  tables.steps.set(
-    id,
-    steps.map((entry) => ({ ...carried, entry })),
-  );
-  tables.transitions.push({
-    shard,
-    entityId: id,
-    entityType: "workflow",
-    from: null,
-    to: "CREATED",
-    event: "workflow_restarted",
-    data: JSON.stringify({ originInstanceId: restart.originId, fromStepId: restart.originStepId }),
-    at,
-  });
-  for (const payloadId of restart.payloadIds) {
+  tables.transitions.push({ shard, entityId: id, entityType: "workflow", from: null, to: "CREATED", event, data, at });
+  for (const payloadId of payloadIds) {
     const payload = tables.payloads.get(rowKey(shard, payloadId));
     if (payload !== undefined) payload.claimed = true;
   }

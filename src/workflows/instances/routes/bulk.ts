@@ -1,12 +1,12 @@
 /** Operations on many instances. */
-import { demandPermission, encodeCursor, type HttpServer } from "../../../foundation/http/index.ts";
+import { demandPermission, encodeCursor, type HttpServer, idOfCursor } from "../../../foundation/http/index.ts";
 import type { BulkAction } from "../bulk/model.ts";
 import { cancelBulk, createBulk, getBulk, listBulks, previewBulk } from "../bulk/operations.ts";
 import { bulkWishOf } from "../bulk/request.ts";
 import { pageQuery } from "../contract.ts";
 import * as contract from "../contract_bulk.ts";
 import type { Instances } from "../operations.ts";
-import { base, idOfCursor, permissions, tags } from "./shared.ts";
+import { base, permissions, tags } from "./shared.ts";
 
 const bulk = `${base}/bulk`;
 const notFound = "There is no such operation in this namespace.";

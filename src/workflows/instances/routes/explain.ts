@@ -1,6 +1,6 @@
 /** What instances and workflows tell of themselves: why they wait, what was logged, how they did. */
 import type { LogFilter } from "../../../engine/index.ts";
-import { encodeCursor, type HttpServer } from "../../../foundation/http/index.ts";
+import { encodeCursor, type HttpServer, idOfCursor } from "../../../foundation/http/index.ts";
 import { isUuid } from "../../../foundation/ids.ts";
 import { reference, versionQuery } from "../../contract.ts";
 import { instanceReference } from "../contract.ts";
@@ -8,7 +8,7 @@ import * as life from "../contract_life.ts";
 import { getInstance, type Instances, instanceIdOf, notFound as instanceNotFound } from "../operations.ts";
 import { readStatistics } from "../statistics.ts";
 import { streamLogs } from "../stream_logs.ts";
-import { base, idOfCursor, notFound, permissions, tags } from "./shared.ts";
+import { base, notFound, permissions, tags } from "./shared.ts";
 
 export function addExplainRoutes(http: HttpServer, instances: Instances): void {
   const { engine } = instances;

@@ -1,11 +1,17 @@
 /** Looking at instances: lists, one of them, its history, and following it. */
 import type { InstanceView } from "../../../engine/index.ts";
-import { cursorInvalid, decodeCursor, encodeCursor, type HttpServer } from "../../../foundation/http/index.ts";
+import {
+  cursorInvalid,
+  decodeCursor,
+  encodeCursor,
+  type HttpServer,
+  idOfCursor,
+} from "../../../foundation/http/index.ts";
 import * as contract from "../contract.ts";
 import { getInstance, type Instances, instanceIdOf } from "../operations.ts";
 import { instantOf, statusesOf } from "../request.ts";
 import { streamInstance } from "../stream.ts";
-import { base, idOfCursor, notFound, permissions, tags } from "./shared.ts";
+import { base, notFound, permissions, tags } from "./shared.ts";
 
 export function addReadRoutes(http: HttpServer, instances: Instances): void {
   const { engine } = instances;
