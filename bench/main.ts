@@ -6,6 +6,7 @@
  */
 import { Command } from "commander";
 import { bulk } from "./bulk.ts";
+import { events } from "./events.ts";
 import { limit } from "./limit.ts";
 import { map } from "./map.ts";
 import { spike } from "./spike.ts";
@@ -20,7 +21,7 @@ import { w3 } from "./w3.ts";
 import { w4 } from "./w4.ts";
 import { w6 } from "./w6.ts";
 
-const workloads: readonly Workload[] = [spike, limit, w1, w2, w3, w4, w6, map, bulk];
+const workloads: readonly Workload[] = [spike, limit, w1, w2, w3, w4, w6, events, map, bulk];
 
 interface Options {
   json: boolean;

@@ -19,6 +19,7 @@ test("whoever is killed, and whenever: what was accepted ends, once, as its hist
     seed,
     dir: directory.path,
     instances: 150,
+    events: 1_500,
     kills: 7,
     betweenMs: 1_800,
     leaseMs: 2_000,

@@ -3,7 +3,7 @@ import { createRandom } from "../src/engine/simulation/random.ts";
 import { drawPlan } from "./plan.ts";
 import { seedOf } from "./seed.ts";
 
-const sizes = { instances: 200, kills: 10, betweenMs: 1_000, leaseMs: 2_000 };
+const sizes = { instances: 200, events: 500, kills: 10, betweenMs: 1_000, leaseMs: 2_000 };
 
 test("one seed gives one plan, and another seed another", () => {
   const plan = drawPlan(createRandom(7), sizes);

@@ -11,6 +11,16 @@ export interface PlannedStart {
   drawn: Case;
 }
 
+/** Events that are published together. */
+export interface PlannedEvents {
+  atMs: number;
+  /** They are numbered from here. */
+  first: number;
+  count: number;
+  /** The first of them starts an instance. */
+  fire: boolean;
+}
+
 /**
  * One blow. `pick` chooses among the nodes that live when it falls. `afterSentUs` is how long after a flush was sent
  * the aimed kill strikes: before the server has it, while it writes, or after its commit and before its answer.
@@ -34,19 +44,22 @@ export type Target = "node" | "postgres" | "both" | "all";
 
 export interface Plan {
   starts: PlannedStart[];
+  events: PlannedEvents[];
   blows: Blow[];
   lastsMs: number;
 }
 
 export interface Sizes {
   instances: number;
+  /** Events that are published beside those of the callers. */
+  events: number;
   kills: number;
   /** Between two blows, on average. */
   betweenMs: number;
   leaseMs: number;
 }
 
-export function drawPlan(random: Random, { instances, kills, betweenMs, leaseMs }: Sizes): Plan {
+export function drawPlan(random: Random, { instances, events, kills, betweenMs, leaseMs }: Sizes): Plan {
   const blows = spread(random, drawBlows(random, { kills, leaseMs }), betweenMs);
   const lastsMs = (blows.at(-1)?.atMs ?? 0) + betweenMs;
   const starts = Array.from({ length: instances }, (_, index): PlannedStart => {
@@ -55,7 +68,18 @@ export function drawPlan(random: Random, { instances, kills, betweenMs, leaseMs 
     return { atMs, name: `start ${index}`, workflowId: shape.definition.workflowId, drawn: shape.draw(random) };
   });
   starts.sort((a, b) => a.atMs - b.atMs);
-  return { starts, blows, lastsMs };
+  return { starts, events: drawEvents(random, events, lastsMs), blows, lastsMs };
+}
+
+/** In batches of one to twenty, one in five of which starts an instance. */
+function drawEvents(random: Random, events: number, lastsMs: number): PlannedEvents[] {
+  const batches: PlannedEvents[] = [];
+  for (let first = 0; first < events; ) {
+    const count = Math.min(random.between(1, 20), events - first);
+    batches.push({ atMs: Math.floor(random.next() * lastsMs), first, count, fire: random.chance(0.2) });
+    first += count;
+  }
+  return batches.sort((a, b) => a.atMs - b.atMs);
 }
 
 /** The kills in the given number, and for every five of them a drain, for every ten a node more and a zombie. */

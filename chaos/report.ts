@@ -8,6 +8,7 @@ import type { Rows } from "./check/rows.ts";
 import { isGivenUp } from "./check/run_laws.ts";
 import type { Blows } from "./storm/blows.ts";
 import type { Callers } from "./storm/callers.ts";
+import type { Publishers } from "./storm/publishers.ts";
 
 export interface Report {
   seed: number;
@@ -21,6 +22,7 @@ export interface Report {
     byWorkflow: Record<string, number>;
   };
   journalRows: number;
+  events: { published: number; inDatabase: number; routed: number; started: number; waits: number };
   kills: {
     total: number;
     inFlush: number;
@@ -42,7 +44,13 @@ export interface Report {
 
 export function reportOf(what: {
   options: { seed: number; instances: number };
-  stage: { callers: Callers; blows: Blows; crew: { everyone: readonly unknown[] }; parked: ReadonlySet<string> };
+  stage: {
+    callers: Callers;
+    publishers: Publishers;
+    blows: Blows;
+    crew: { everyone: readonly unknown[] };
+    parked: ReadonlySet<string>;
+  };
   rows: Rows;
   recovery: Recovery;
   struck: { committed: number; lost: number };
@@ -51,7 +59,7 @@ export function reportOf(what: {
   settledMs: number;
 }): Report {
   const { options, stage, rows, recovery, struck, violations, tookMs, settledMs } = what;
-  const { callers, blows, crew, parked } = stage;
+  const { callers, publishers, blows, crew, parked } = stage;
   const instances = [...rows.instances.values()];
   return {
     seed: options.seed,
@@ -65,6 +73,13 @@ export function reportOf(what: {
       byWorkflow: countBy(instances, ({ workflowId }) => workflowId),
     },
     journalRows: instances.reduce((sum, { steps }) => sum + steps.length, 0),
+    events: {
+      published: callers.published.size + publishers.published.size,
+      inDatabase: rows.events?.accepted.length ?? 0,
+      routed: rows.events?.routings.length ?? 0,
+      started: instances.filter(({ triggerEventId }) => triggerEventId !== null).length,
+      waits: rows.waits.filter(({ eventId }) => eventId !== null).length,
+    },
     kills: {
       total: blows.kills.length,
       inFlush: blows.kills.filter(({ inFlush }) => inFlush).length,
@@ -108,6 +123,7 @@ export function toText(report: Report): string {
       .join(", ");
   const lines = [
     `${instances.accepted} of ${instances.planned} starts accepted, ${instances.unanswered} more without an answer; ${instances.inDatabase} instances (${list(instances.byStatus)}), ${report.journalRows} journal rows`,
+    `${report.events.published} events answered, ${report.events.inDatabase} accepted, ${report.events.routed} routed; they started ${report.events.started} instances and ended ${report.events.waits} waits`,
     `${kills.total} kills (${list(kills.byTarget)}), ${kills.inFlush} inside a flush; of those flushes of dead nodes ${kills.struckFlushes.committed} were committed and ${kills.struckFlushes.lost} were not`,
     `${report.drains} drains, ${report.nodesAdded} nodes added, ${report.zombies.stopped} stopped past their lease (${report.zombies.givenUp} of them given up before they went on), ${report.nodesStarted} nodes in all, ${instances.parked} instances parked`,
     `standstill after a node's death: p50 ${recovery.node.p50Ms} ms, max ${recovery.node.maxMs} ms; after PostgreSQL's: p50 ${recovery.postgres.p50Ms} ms, max ${recovery.postgres.maxMs} ms`,
@@ -122,8 +138,10 @@ export function toText(report: Report): string {
   return lines.join("\n");
 }
 
-/** Writes `results/<date>-<host>.json`, replacing one of the same day and host; gives its path. */
-export async function saveReport(report: Report, args: readonly string[]): Promise<string> {
+export const saveReport = (report: Report, args: readonly string[]): Promise<string> => saveResult("", report, args);
+
+/** Writes `results/<prefix><date>-<host>.json`, replacing one of the same day and host; gives its path. */
+export async function saveResult(prefix: string, report: object, args: readonly string[]): Promise<string> {
   const folder = new URL("./results/", import.meta.url);
   const processors = cpus();
   const ranAt = new Date().toISOString();
@@ -141,7 +159,7 @@ export async function saveReport(report: Report, args: readonly string[]): Promi
     ...report,
   };
   await mkdir(folder, { recursive: true });
-  const file = new URL(`${ranAt.slice(0, 10)}-${platform()}-${arch()}-${processors.length}cpu.json`, folder);
+  const file = new URL(`${prefix}${ranAt.slice(0, 10)}-${platform()}-${arch()}-${processors.length}cpu.json`, folder);
   await writeFile(file, `${JSON.stringify(kept, null, 2)}\n`);
   return fileURLToPath(file);
 }

@@ -17,6 +17,7 @@ import { type Report, reportOf } from "./report.ts";
 import { type Blows, createBlows, type Kill } from "./storm/blows.ts";
 import { type Callers, createCallers } from "./storm/callers.ts";
 import { Crew } from "./storm/crew.ts";
+import { createPublishers, type Publishers } from "./storm/publishers.ts";
 
 export interface ChaosOptions extends Sizes {
   seed: number;
@@ -30,6 +31,7 @@ export interface ChaosOptions extends Sizes {
 interface Stage {
   crew: Crew;
   callers: Callers;
+  publishers: Publishers;
   blows: Blows;
   postgres: EmbeddedPostgres;
   db: Database;
@@ -43,7 +45,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
   const random = createRandom(seed);
   const plan = drawPlan(random, options);
   say(
-    `seed ${seed}: ${plan.starts.length} instances and ${plan.blows.length} blows in ${Math.round(plan.lastsMs / 1_000)} s; the nodes' logs are in ${dir}`,
+    `seed ${seed}: ${plan.starts.length} instances, ${options.events} events and ${plan.blows.length} blows in ${Math.round(plan.lastsMs / 1_000)} s; the nodes' logs are in ${dir}`,
   );
   const postgres = await startEmbeddedPostgres({ dataDir: join(dir, "data"), log: silentLogger });
   const db = new Database({ url: postgres.url, poolSize: 2, applicationName: "chaos", log: silentLogger });
@@ -54,6 +56,7 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     const stage: Stage = {
       crew,
       callers: createCallers(crew),
+      publishers: createPublishers(crew),
       blows: createBlows({ crew, postgres, say }),
       postgres,
       db,
@@ -61,7 +64,11 @@ export async function runChaos(options: ChaosOptions): Promise<Report> {
     };
     const beganMs = performance.now();
     const watching = watch(stage, options);
-    await Promise.all([stage.callers.play(plan.starts), stage.blows.play(plan.blows)]);
+    await Promise.all([
+      stage.callers.play(plan.starts),
+      stage.publishers.play(plan.events),
+      stage.blows.play(plan.blows),
+    ]);
     watching.abort();
     say("nobody is killed any more; what was accepted goes on to its end");
     await findLost(stage);
@@ -168,13 +175,19 @@ async function readLeft({ db }: Stage): Promise<number | undefined> {
   return rows?.[0]?.left;
 }
 
-function judge({ crew, callers, blows }: Stage, rows: Rows): Map<string, string[]> {
+function judge({ crew, callers, publishers, blows }: Stage, rows: Rows): Map<string, string[]> {
   const diaries = crew.everyone.flatMap(({ diaryPath }) => readDiary(diaryPath));
-  const run: Run = { rows, started: callers.started, diaries, zombies: blows.zombies };
+  const run: Run = {
+    ...{ rows, started: callers.started, diaries, zombies: blows.zombies },
+    published: new Set([...callers.published, ...publishers.published]),
+  };
   const found = new Map<string, string[]>();
   for (const { law, check } of rowLaws) found.set(law, check(rows));
   for (const { law, check } of runLaws) found.set(law, check(run));
-  found.set("no caller hears of an internal error or loses what was accepted", callers.faults);
+  found.set("no caller hears of an internal error or loses what was accepted", [
+    ...callers.faults,
+    ...publishers.faults,
+  ]);
   found.set("a drain ends in time and in order", crew.faults);
   return found;
 }

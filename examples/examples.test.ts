@@ -14,9 +14,9 @@ let run: ExamplesRun;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  millrace = createMillrace({ databaseUrl: database.url, tasks: shop.tasks });
+  millrace = createMillrace({ databaseUrl: database.url, tasks: shop.tasks, http: { port: 0 } });
   await millrace.start();
-  run = await runExamples({ millrace, onProgress: (...step) => progress.push(step) });
+  run = await runExamples({ millrace, url: millrace.url!, onProgress: (...step) => progress.push(step) });
 });
 afterAll(async () => {
   await millrace.stop();
@@ -148,7 +148,7 @@ describe("a run of the examples", () => {
   });
 
   test("is not made again", async () => {
-    const again = await runExamples({ millrace });
+    const again = await runExamples({ millrace, url: millrace.url! });
     expect(again.ranNow).toBe(false);
     expect(again.results.map(({ instances }) => instances)).toEqual([329, 12]);
   });

@@ -1,7 +1,7 @@
 /**
  * Runs both examples on a program that lives: twelve orders with their different ends, and 329 deliveries of GitHub.
  *
- * Every start carries an idempotency key, so examples that were interrupted go on where they stopped, and examples that
+ * Starts, payments and deliveries carry ids, so examples that were interrupted go on where they stopped, and examples that
  * were run are left alone.
  */
 import { readFile } from "node:fs/promises";
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { InstanceView, Millrace } from "millrace";
 import { parse } from "yaml";
 import { type Delivery, readDeliveries } from "./github_triage/deliveries.ts";
+import { deliver, type Hook, openHook } from "./github_triage/hook.ts";
 import { type ExampleOrder, orders } from "./orders/orders.ts";
 
 export interface ExampleResult {
@@ -30,6 +31,8 @@ export interface ExamplesRun {
 
 export interface ExamplesOptions {
   millrace: Millrace;
+  /** Where the program serves HTTP: deliveries come in by its webhook. */
+  url: string;
   onProgress?(ended: number, total: number): void;
 }
 
@@ -46,17 +49,19 @@ export async function readExampleDefinitions(): Promise<Record<string, unknown>[
   );
 }
 
-export async function runExamples({ millrace, onProgress = () => {} }: ExamplesOptions): Promise<ExamplesRun> {
+export async function runExamples({ millrace, url, onProgress = () => {} }: ExamplesOptions): Promise<ExamplesRun> {
   const deliveries = await readDeliveries();
-  const examples = [
-    { workflowId: "github-triage", items: deliveries.map((delivery) => () => triage(millrace, delivery)) },
-    { workflowId: "order-fulfilment", items: orders.map((order) => () => fulfil(millrace, order)) },
-  ];
-  const before = await Promise.all(examples.map(({ workflowId }) => countPresent(millrace, workflowId)));
-  if (before.every(({ instances }, index) => instances >= examples[index]!.items.length)) {
+  const counts = { "github-triage": deliveries.length, "order-fulfilment": orders.length };
+  const before = await Promise.all(Object.keys(counts).map((workflowId) => countPresent(millrace, workflowId)));
+  if (before.every(({ instances }, index) => instances >= Object.values(counts)[index]!)) {
     return { ranNow: false, results: before };
   }
   for (const definition of await readExampleDefinitions()) await millrace.define(definition);
+  const hook = await openHook(millrace, url);
+  const examples = [
+    { workflowId: "github-triage", items: deliveries.map((delivery) => () => triage(millrace, hook, delivery)) },
+    { workflowId: "order-fulfilment", items: orders.map((order) => () => fulfil(millrace, order)) },
+  ];
   const total = deliveries.length + orders.length;
   let ended = 0;
   const onEnd = () => onProgress(++ended, total);
@@ -81,15 +86,17 @@ async function runExample({ workflowId, items }: { workflowId: string; items: Ru
   return { ...summaryOf(workflowId, views), elapsedMs: performance.now() - startedAt };
 }
 
-async function triage(millrace: Millrace, { name, kind, payload }: Delivery): Promise<InstanceView> {
-  const { instanceId } = await millrace.startInstance({
-    definitionId: "github-triage",
-    input: { kind, payload },
-    correlationId: name,
-    idempotencyKey: `example-${name}`,
-  });
-  return await endOf(millrace, instanceId);
+/** Posts a delivery, and follows the instance that its event starts. */
+async function triage(millrace: Millrace, hook: Hook, delivery: Delivery): Promise<InstanceView> {
+  await deliver(hook, delivery);
+  for (const untilMs = performance.now() + longestMs; performance.now() < untilMs; await sleep(20)) {
+    const [started] = await millrace.list({ definitionId: "github-triage", correlationId: delivery.name, limit: 1 });
+    if (started !== undefined) return await endOf(millrace, started.id);
+  }
+  throw new Error(`The delivery ${delivery.name} started nothing`);
 }
+
+const bank = { type: "external", id: "bank" };
 
 /** Places the order and does what its customer does. */
 async function fulfil(millrace: Millrace, { order, customerThen }: ExampleOrder): Promise<InstanceView> {
@@ -103,7 +110,8 @@ async function fulfil(millrace: Millrace, { order, customerThen }: ExampleOrder)
   try {
     if (customerThen === "pay") {
       const payload = { orderId, receipt: `receipt-${orderId.slice("order-".length)}` };
-      await millrace.signal(instanceId, { type: "payment.settled", payload, idempotencyKey: `example-pay-${orderId}` });
+      // As the bank would: it knows the order, and nothing of the instance that waits. The event may come before the wait.
+      await millrace.publish({ pattern: "payment.settled", payload, eventId: `pay-${orderId}`, source: bank });
     } else if (customerThen === "cancel") {
       await untilItWaits(millrace, instanceId);
       await millrace.cancel(instanceId, { reason: "The customer changed their mind" });

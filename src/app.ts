@@ -8,6 +8,26 @@
 import { type AdminKey, createKeyCheck, ensureAdminKey } from "./auth/index.ts";
 import { addClusterRoutes, createNodeCleanup } from "./cluster/index.ts";
 import { createEngine, type Engine, retireOtherNodes } from "./engine/index.ts";
+import {
+  addEventRoutes,
+  addQueueRoutes,
+  addSequenceRoutes,
+  createDefinitionSource,
+  createGate,
+  createQueueKeeper,
+  createRoutingSource,
+  createSequenceWorker,
+  createSubscribers,
+  type Gate,
+  type Intake,
+  isPaused,
+  loadSubscriptionTargets,
+  lookAtQueue,
+  publishInputs,
+  type SequenceWorker,
+  type SubscriberHandlers,
+  type Subscribers,
+} from "./events/index.ts";
 import { checkServer, Database, migrateUp } from "./foundation/database/index.ts";
 import { apiKeyOf, createHttpServer, type HttpServer } from "./foundation/http/index.ts";
 import type { Logger } from "./foundation/log.ts";
@@ -18,13 +38,18 @@ import { createBuiltinTasks, createTaskRegistry, type TaskHandler } from "./task
 import {
   addDefinitionRoutes,
   addInstanceRoutes,
+  addScheduleRoutes,
   addTemplateRoutes,
+  addTriggerRoutes,
   type BulkWorker,
   checkInput,
   createBulkWorker,
   createDefinitionCache,
+  createScheduleSource,
+  createTriggerSchedules,
   type Definitions,
   type Instances,
+  loadTriggerTargets,
 } from "./workflows/index.ts";
 
 export interface AppOptions {
@@ -32,6 +57,8 @@ export interface AppOptions {
   log: Logger;
   /** Handlers of this program by task id, beside the built-in ones. */
   tasks?: Readonly<Record<string, TaskHandler>>;
+  /** In-process subscribers of this program, by the name that subscriptions of the type `handler` give. */
+  subscribers?: SubscriberHandlers;
   /** Answers of the API are checked against their schemas; for tests. */
   checkAnswers?: boolean;
 }
@@ -42,6 +69,11 @@ export interface App {
   readonly definitions: Definitions;
   readonly instances: Instances;
   readonly bulkWorker: BulkWorker;
+  /** Where producers pass before their events are accepted. */
+  readonly gate: Gate;
+  readonly sequenceWorker: SequenceWorker;
+  readonly intake: Intake;
+  readonly subscribers: Subscribers;
   /** Undefined when the node has not the role `api`. */
   readonly url: string | undefined;
   readonly adminKey: AdminKey;
@@ -54,7 +86,13 @@ export interface App {
 }
 
 /** Resolves when requests and instances are taken. What fails on the way stops what was started, and rejects. */
-export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppOptions): Promise<App> {
+export async function startApp({
+  settings,
+  log,
+  tasks = {},
+  subscribers: own = {},
+  checkAnswers,
+}: AppOptions): Promise<App> {
   const ending = createEnding(log);
   try {
     // PostgreSQL: a private one, or the one that was named; nothing runs on a server that could lose commits.
@@ -73,12 +111,19 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
     const handlers = createTaskRegistry({ ...builtins.handlers, ...tasks });
     const cache = createDefinitionCache(db);
 
+    // Where events go.
+    const targets = { loadTriggers: loadTriggerTargets, loadSubscriptions: loadSubscriptionTargets };
+    const routing = createRoutingSource({ db, log, ...targets, isPaused });
+
     // Data plane: what runs.
     const { roles, leaseMs, drainMs, retentionMs, archiveDir } = settings;
     const engine = createEngine({
       database: db,
       log,
       handlers,
+      schedules: createScheduleSource(db),
+      routing,
+      delivering: () => subscribers.wake(),
       definitions: { ...cache, checkInput: (definitionId, input) => checkInput(cache, definitionId, input) },
       version,
       roles: [...roles],
@@ -86,6 +131,16 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
       drainMs,
       retentionMs,
       archiveDir,
+    });
+    const { allowPrivateAddresses } = settings;
+    const subscribers = createSubscribers({
+      db,
+      log,
+      engine,
+      handlers: own,
+      allowPrivateAddresses,
+      retentionMs,
+      drainMs,
     });
     const instances: Instances = { db, engine, log, load: cache.load };
     const definitions: Definitions = {
@@ -103,6 +158,20 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
     const bulkWorker = createBulkWorker(instances, { keepMs: retentionMs });
     bulkWorker.start();
     ending.add("bulk operations", () => bulkWorker.stop());
+    const gate = createGate({ look: () => lookAtQueue({ db, engine }), log });
+    const queueKeeper = createQueueKeeper({ db, engine, gate, log });
+    queueKeeper.start();
+    ending.add("event queue", () => queueKeeper.stop());
+    const intake: Intake = { db, publish: engine.publish, definitions: createDefinitionSource(db), admit: gate.admit };
+    const sequenceWorker = createSequenceWorker({
+      ...{ db, engine, log, keepMs: retentionMs },
+      publish: (events) => publishInputs(intake, events),
+    });
+    sequenceWorker.start();
+    ending.add("event sequences", () => sequenceWorker.stop());
+
+    subscribers.start();
+    ending.add("subscribers", () => subscribers.stop());
 
     // Faces.
     let url: string | undefined;
@@ -111,12 +180,23 @@ export async function startApp({ settings, log, tasks = {}, checkAnswers }: AppO
       addDefinitionRoutes(http, definitions);
       addTemplateRoutes(http, definitions);
       addInstanceRoutes(http, instances, bulkWorker.wake);
+      addQueueRoutes(http, { db, engine, gate });
+      addSequenceRoutes(http, { db, engine }, sequenceWorker.wake);
+      subscribers.addRoutes(http);
+      addScheduleRoutes(http, { db, engine });
+      addTriggerRoutes(http, {
+        ...instances,
+        publish: (events) => publishInputs(intake, events),
+        schedules: createTriggerSchedules(engine),
+      });
       addClusterRoutes(http, { db });
+      addEventRoutes(http, { db, engine, intake });
       ending.add("HTTP", () => http.close({ deadlineMs: drainMs }));
       url = await http.listen({ host: settings.host, port: settings.port });
       http.setHealth("ok");
     }
-    const parts = { db, engine, definitions, instances, bulkWorker };
+    const control = { definitions, instances, bulkWorker, gate, sequenceWorker, intake, subscribers };
+    const parts = { db, engine, ...control };
     return { ...parts, url, adminKey, embedded, serverVersion, stop: () => ending.run() };
   } catch (error) {
     await ending.run();

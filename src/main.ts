@@ -50,7 +50,7 @@ const startProgram: ProgramToStart = async ({ settings, env, terminal, log }) =>
 
 /** In a database of one's own they are run once; in a given one only when they are asked for by name. */
 function wantsExamples({ examples, databaseUrl, roles }: Settings, env: Record<string, string | undefined>): boolean {
-  if (!examples || !roles.includes("engine")) return false;
+  if (!examples || !roles.includes("engine") || !roles.includes("api")) return false;
   return databaseUrl === undefined || Boolean(env.MILLRACE_EXAMPLES);
 }
 
@@ -63,6 +63,7 @@ async function showExamples(
   try {
     const run = await runExamples({
       millrace: faceOf(() => app, { actor: "examples" }),
+      url: app.url!,
       onProgress: (done, total) => {
         terminal.progress.show(`  Running the examples ${bar({ done, total })}`);
         if (terminal.progress.live || done % Math.ceil(total / 4) !== 0) return;

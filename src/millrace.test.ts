@@ -47,6 +47,23 @@ async function started(options: Parameters<typeof createMillrace>[0] = {}): Prom
 }
 
 describe("an embedded Millrace", () => {
+  test("gives events to the program's subscribers; to subscribe again is the same subscription", async () => {
+    const { promise: taken, resolve: take } = Promise.withResolvers<unknown>();
+    const millrace = await started({ subscribers: { mirror: (event) => take(event.payload) } });
+    const wish = { eventPattern: "orders.*", handler: "mirror" };
+    const first = await millrace.subscribe(wish);
+    expect(first).toMatchObject({
+      name: "mirror",
+      status: "active",
+      subscriber: { type: "handler", handler: "mirror" },
+    });
+    const again = await millrace.subscribe({ ...wish, filter: "payload.n > 1" });
+    expect([again.id, again.filter]).toEqual([first.id, "payload.n > 1"]);
+    await millrace.publish({ pattern: "orders.paid", payload: { n: 1 } });
+    await millrace.publish({ pattern: "orders.paid", payload: { n: 2 } });
+    expect(await taken).toEqual({ n: 2 });
+  });
+
   test("runs workflows with the program's handlers, without serving HTTP", async () => {
     const millrace = await started();
     const { instanceId, created } = await millrace.startInstance({ definitionId: "greeting", input: { name: "Ada" } });
@@ -81,6 +98,22 @@ describe("an embedded Millrace", () => {
       const ended = await greeter.waitForEnd(id, { timeoutMs: 30_000 });
       expect(ended).toMatchObject({ status: "COMPLETED", output: `HELLO N${i}` });
     }
+  });
+
+  test("publishes events to whoever waits, each once, and checks them as over HTTP", async () => {
+    const millrace = await started();
+    const { instanceId } = await millrace.startInstance({ definitionId: "approval" });
+    const event = { eventId: "e", pattern: "decision", payload: { by: "Ada", at: new Date(0), none: undefined } };
+    const first = await millrace.publish(event);
+    expect(first).toMatchObject({ eventId: "e", status: "accepted" });
+    expect(await millrace.publish(event)).toEqual({ ...first, status: "duplicate" });
+    const ended = await millrace.waitForEnd(instanceId, { timeoutMs: 20_000 });
+    expect(ended).toMatchObject({ status: "COMPLETED", output: "Hello Ada" });
+    const refused = millrace.publish({ pattern: "decision.*", timestamp: "soon" });
+    await expect(refused).rejects.toMatchObject({
+      code: "events.event_invalid",
+      errors: [{ pointer: "/pattern" }, { pointer: "/timestamp" }],
+    });
   });
 
   test("takes signals and cancels", async () => {

@@ -22,6 +22,8 @@ import type {
   StartAnswer,
   WhyItem,
 } from "./engine/index.ts";
+import type { SubscriberHandlers, SubscriptionView, SubscriptionWish } from "./events/index.ts";
+import { type Published, publishEvents, readSubmission } from "./events/index.ts";
 import { isUuid } from "./foundation/ids.ts";
 import { createLogger, type Logger } from "./foundation/log.ts";
 import { readSettings, type Settings } from "./foundation/settings.ts";
@@ -30,11 +32,16 @@ import {
   checkedPriority,
   createDefinition,
   type DefinitionView,
+  ensureSchedule,
+  ensureTrigger,
   getInstance,
   instanceIdOf,
   migrateInstance,
   restartInstance,
+  type ScheduleView,
   startInstance,
+  type TriggerDocument,
+  type TriggerView,
 } from "./workflows/index.ts";
 
 export interface MillraceOptions {
@@ -43,6 +50,8 @@ export interface MillraceOptions {
   dataDir?: string;
   /** Handlers by task id. */
   tasks?: Readonly<Record<string, TaskHandler>>;
+  /** What takes events in this program, by name; `subscribe` says which events. */
+  subscribers?: SubscriberHandlers;
   /** Definitions to have before anything starts, as documents. */
   workflows?: readonly unknown[];
   /** Where HTTP is served too; by default it is not. */
@@ -94,6 +103,29 @@ export interface Signal {
   idempotencyKey?: string;
 }
 
+export interface NewEvent {
+  /** The same one again, of the same source, within seven days is the same event. Absent: one is made. */
+  eventId?: string;
+  /** The event's name: tokens with dots between, without wildcards. */
+  pattern: string;
+  payload?: unknown;
+  /** `type` is one of workflow, task, integration, external, system, service. */
+  source?: { type: string; id?: string; name?: string };
+  /** ISO 8601 with a zone; absent: now. */
+  timestamp?: string;
+  /** Events with the same key are routed in the order in which they were accepted. */
+  partitionKey?: string;
+  metadata?: Readonly<Record<string, unknown>>;
+}
+
+export interface Subscribe extends Omit<SubscriptionWish, "eventPattern" | "subscriber"> {
+  /** By which it is found again: the same name is the same subscription, changed to what is asked for. Default: the handler's. */
+  name?: string;
+  eventPattern: string;
+  /** One of `subscribers`. */
+  handler: string;
+}
+
 export type InstanceQuery = Partial<Omit<InstanceFilter, "namespace">>;
 export type LogQuery = Partial<Omit<LogFilter, "namespace" | "instanceId">>;
 
@@ -101,8 +133,16 @@ export type LogQuery = Partial<Omit<LogFilter, "namespace" | "instanceId">>;
 export interface Millrace {
   /** Stores a definition; the same content again changes nothing. */
   define(document: unknown): Promise<DefinitionView>;
+  /** Stores a schedule as `POST /schedules` takes it, or gives the one with its name these settings. */
+  schedule(document: unknown): Promise<ScheduleView>;
   startInstance(what: StartInstance): Promise<StartAnswer>;
+  /** Has events given to a handler of this program, from now on and until somebody deletes the subscription. */
+  subscribe(what: Subscribe): Promise<SubscriptionView>;
+  /** Makes a trigger, or changes the one of that name. The secret of a webhook is told once, when it is made. */
+  trigger(document: TriggerDocument): Promise<TriggerView & { secret?: string }>;
   signal(instanceId: string, signal: Signal): Promise<{ signalId: string }>;
+  /** Resolves when it is committed. It is checked as over HTTP, by the namespace's event definitions too. */
+  publish(event: NewEvent): Promise<Published>;
   cancel(instanceId: string, what: { reason: string; compensate?: boolean }): Promise<CancelAnswer>;
   /** Nothing new begins; what runs ends, and timers that come due are held. */
   pause(instanceId: string): Promise<LifeAnswer>;
@@ -156,7 +196,8 @@ export function createMillrace(options: MillraceOptions = {}): EmbeddedMillrace 
     },
     async start() {
       const log = options.log ?? createLogger({ level: "warn" });
-      starting ??= startApp({ settings: settingsOf(options), log, tasks: options.tasks });
+      const { tasks, subscribers } = options;
+      starting ??= startApp({ settings: settingsOf(options), log, tasks, subscribers });
       try {
         app = await starting;
       } catch (error) {
@@ -198,8 +239,23 @@ export function faceOf(
         startedBy: actor,
       });
     },
+    async schedule(document) {
+      return await ensureSchedule(app(), { namespace, document: asJson(document), createdBy: actor });
+    },
+    async subscribe({ handler, name = handler, ...wish }) {
+      const given = { ...wish, name, subscriber: { type: "handler" as const, handler } };
+      return await app().subscribers.ensure({ namespace, given, createdBy: actor });
+    },
+    async trigger(document) {
+      return await ensureTrigger(app(), { namespace, document, createdBy: actor });
+    },
     async signal(instanceId, { payload = null, ...signal }) {
       return await app().engine.signal({ ...named(instanceId), ...signal, payload: asJson(payload) });
+    },
+    async publish(event) {
+      const { events } = readSubmission({ body: asJson(event), headers: {} });
+      const [published] = await publishEvents(app().intake, { namespace, events });
+      return published!;
     },
     async cancel(instanceId, what) {
       return await app().engine.cancel({ ...what, ...life(instanceId) });

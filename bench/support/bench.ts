@@ -16,6 +16,12 @@ export interface Sizes {
   items: number;
   /** Instances that sleep for an event, and signals for them. */
   waits: number;
+  /** Events published at once. */
+  events: number;
+  /** Triggers that events are looked up among, each number a measurement of its own. */
+  triggers: readonly number[];
+  /** Instances that wait, each for an event of its own. */
+  eventWaits: number;
   /** Workflows started in bulk. */
   bulk: number;
   asleep: number;
@@ -33,6 +39,9 @@ export const fullSizes: Sizes = {
   fans: 50,
   items: 10_000,
   waits: 500,
+  events: 10_000,
+  triggers: [1, 100, 10_000],
+  eventWaits: 100_000,
   bulk: 100_000,
   asleep: 1_000_000,
   besideSleepers: 5_000,
@@ -49,6 +58,9 @@ export const quickSizes: Sizes = {
   fans: 15,
   items: 4_000,
   waits: 200,
+  events: 2_000,
+  triggers: [1, 100, 10_000],
+  eventWaits: 5_000,
   bulk: 10_000,
   asleep: 50_000,
   besideSleepers: 2_000,

@@ -13,6 +13,8 @@ export interface FlushParts {
   steps: string | null;
   transitions: string | null;
   extras: string | null;
+  /** What has to do with events; absent: the flush knows nothing of them. */
+  events?: string | null;
 }
 
 export interface LimitLane {
@@ -39,10 +41,12 @@ export async function openLimitLane(database: Pick<BenchDatabase, "url">): Promi
   let seq = 0;
   return {
     shards: settings!.shards,
-    async flush({ shards, starts, changes, steps, transitions, extras }) {
+    async flush({ shards, starts, changes, steps, transitions, extras, events }) {
       const head = [laneId, ++seq, nodeId, `{${shards.join(",")}}`];
       const values = [...head, starts, changes, steps, transitions, extras];
-      const [answer] = await line.query<{ outcome: string }>(sql.flush, values);
+      const [answer] = await (events === undefined
+        ? line.query<{ outcome: string }>(sql.flush, values)
+        : line.query<{ outcome: string }>(sql.flushWithEvents, [...values, events]));
       if (answer?.outcome !== "done") throw new Error(`the store answered "${answer?.outcome}" to flush ${seq}`);
     },
     async send(statement, values) {

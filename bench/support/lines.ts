@@ -26,7 +26,7 @@ export function isMet({ ratio, target }: Line): boolean | undefined {
 }
 
 function targetText(target: Target): string {
-  return "atLeast" in target ? `>= ${target.atLeast}` : `<= ${target.atMost}`;
+  return "atLeast" in target ? `>= ${rounded(target.atLeast)}` : `<= ${rounded(target.atMost)}`;
 }
 
 /** One object a line. */

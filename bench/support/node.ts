@@ -1,6 +1,13 @@
 /** One node of the engine in this process, with the workloads' definitions and handlers. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createEngine, type Definition, type Engine, type Json, type TaskHandler } from "../../src/engine/index.ts";
+import {
+  createEngine,
+  type Definition,
+  type Engine,
+  type Json,
+  type RoutingSource,
+  type TaskHandler,
+} from "../../src/engine/index.ts";
 import {
   type Connection,
   Database,
@@ -34,6 +41,8 @@ export interface NodeOptions {
   handlers?: Record<string, TaskHandler>;
   /** Hears of everything that is written of instances, before it is sent. */
   writes?(call: WrittenCall): void;
+  /** Where events go beside waits. */
+  routing?(db: Database): RoutingSource;
 }
 
 const resultTimeoutMs = 60_000;
@@ -53,6 +62,7 @@ export async function startNode(database: Pick<BenchDatabase, "url">, options: N
     log,
     leaseMs: options.leaseMs,
     handlers: { get: (taskId) => tasks[taskId], ids: () => Object.keys(tasks) },
+    ...(options.routing === undefined ? {} : { routing: options.routing(db) }),
     definitions: { resolve: async ({ ref }) => resolved(ref), load: async (definitionId) => loaded(definitionId) },
   });
   await engine.start();

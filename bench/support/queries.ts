@@ -87,6 +87,37 @@ export const flush = statement(
   `select outcome from workflow_orchestrator_service.flush_v2($1, $2, $3, $4, null, $5, $6, $7, $8, $9)`,
 );
 
+export const flushWithEvents = statement(
+  "bench.flush_with_events",
+  `select outcome from workflow_orchestrator_service.flush_v3($1, $2, $3, $4, null, $5, $6, $7, $8, $9, $10, null)`,
+);
+
+export const readRoutingRevision = statement(
+  "bench.read_routing_revision",
+  "select revision::float8 as revision from event_processing_service.routing_revision",
+);
+
+/**
+ * $2 triggers of namespace $1 that start $3: a third of their patterns are names, the others end in wildcards. The name
+ * 'orders.k<n>.made' fits the n-th and no other.
+ */
+export const insertTriggers = statement(
+  "bench.insert_triggers",
+  `with revision as (select event_processing_service.routing_changed() as now)
+   insert into workflow_orchestrator_service.workflow_event_triggers
+     (id, namespace, name, kind, workflow_id, event_pattern, routing_pattern, event_condition, input_mapping, routing_revision)
+   select ('00000000-0000-7000-9000-' || lpad(n::text, 12, '0'))::uuid, $1, 'trigger-' || n, 'event', $3, p.pattern, p.pattern,
+     'event.payload.amount > 1', '"payload"', r.now
+   from revision r, generate_series(0, $2::int - 1) n
+   cross join lateral (select 'orders.k' || n || (array['.made', '.*', '.>'])[n % 3 + 1]) p (pattern)`,
+);
+
+/** Events that were routed so far. */
+export const countRouted = statement(
+  "bench.count_routed",
+  "select count(*)::float8 as routed from event_processing_service.event_routings where namespace = $1",
+);
+
 /** Whether instances sleep: their rows say that nothing is to be done. */
 export const countResting = statement(
   "bench.count_resting",
@@ -131,9 +162,9 @@ export const copySleeper = statement(
      waits as (
        insert into workflow_orchestrator_service.workflow_event_subscriptions
          (shard, workflow_instance_id, path, namespace, event_pattern, filter_condition, status, timeout_at, wait_step_id,
-          timeout_handler_step_id, created_at)
+          timeout_handler_step_id, created_at, match_key, since)
        select c.shard, c.id, w.path, w.namespace, w.event_pattern, w.filter_condition, w.status,
-         w.timeout_at, w.wait_step_id, w.timeout_handler_step_id, w.created_at
+         w.timeout_at, w.wait_step_id, w.timeout_handler_step_id, w.created_at, w.match_key, w.since
        from copies c, workflow_orchestrator_service.workflow_event_subscriptions w where w.workflow_instance_id = $1),
      transitions as (
        insert into audit.fsm_transitions
@@ -156,8 +187,12 @@ export const restCopies = statement(
    where s.id = $1 and i.workflow_id = s.workflow_id and i.namespace = s.namespace and i.ready`,
 );
 
-/** After a load in bulk: what autovacuum and the checkpointer would do in the middle of the first run. */
-export const settleTexts: readonly string[] = ["vacuum analyze", "checkpoint"];
+/** After a load in bulk: what autovacuum, the checkpointer, and the owner of the waits would do in the middle of the first run. */
+export const settleTexts: readonly string[] = [
+  "update event_processing_service.look_back_floors set floor = now()",
+  "vacuum analyze",
+  "checkpoint",
+];
 
 export const countCompleted = statement(
   "bench.count_completed",
@@ -190,4 +225,19 @@ export const readWrittenTallies = statement(
      union all
      select kind, step_id, code, n from workflow_orchestrator_service.definition_statistics) t
    group by t.kind, t.step_id, t.code order by t.kind`,
+);
+
+/** Rows that events leave, and those of what they start and resume. */
+export const countWritten = statement(
+  "bench.count_written",
+  `select (select count(*) from event_processing_service.event_instances)::int as events,
+     (select count(*) from event_processing_service.event_keys)::int as keys,
+     (select count(*) from event_processing_service.event_match_keys)::int as look_ups,
+     (select count(*) from event_processing_service.event_routings)::int as routings,
+     (select count(*) from workflow_orchestrator_service.inbox)::int as inbox,
+     (select count(*) from workflow_orchestrator_service.timers)::int as timers,
+     (select count(*) from workflow_orchestrator_service.workflow_instances where status = 'COMPLETED')::int as completed,
+     (select count(*) from workflow_orchestrator_service.workflow_instance_steps)::int as steps,
+     (select count(*) from workflow_orchestrator_service.workflow_event_subscriptions where status = 'fulfilled')::int as waits,
+     (select count(*) from audit.fsm_transitions where entity_type = 'workflow')::int as transitions`,
 );

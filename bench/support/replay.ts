@@ -4,11 +4,12 @@
  *
  * What is left out is everything that is not a write: decisions, reads, and waiting for handlers.
  */
-import { flush } from "../../src/engine/queries/lanes.ts";
+import { acceptEvents } from "../../src/engine/queries/events.ts";
+import { flush, flushWithEvents } from "../../src/engine/queries/lanes.ts";
 import { acceptStarts, savePayload } from "../../src/engine/queries/work.ts";
 import type { Statement } from "../../src/foundation/database/index.ts";
 import { uuidv7 } from "../../src/foundation/ids.ts";
-import type { LimitLane } from "./lane.ts";
+import type { FlushParts, LimitLane } from "./lane.ts";
 
 /** One call that wrote something. */
 export interface WrittenCall {
@@ -17,12 +18,32 @@ export interface WrittenCall {
 }
 
 /** The statements by which the engine writes instances; beats and the like are not among them. */
-export const writing: ReadonlySet<Statement> = new Set([flush, acceptStarts, savePayload]);
+export const writing: ReadonlySet<Statement> = new Set([
+  flush,
+  flushWithEvents,
+  acceptStarts,
+  acceptEvents,
+  savePayload,
+]);
 
 type Prepared = (lane: LimitLane) => Promise<void>;
 
 /** The calls of one run with other ids, on the same shards; give it to `replay`. */
 export function prepare(calls: readonly WrittenCall[]): Prepared[] {
+  const renamed = renaming();
+  return calls.map((call): Prepared => {
+    const { statement, values } = call;
+    if (isFlush(call)) {
+      const parts = partsOf(call, renamed);
+      return (lane) => lane.flush(parts);
+    }
+    const own = values.map((value) => (typeof value === "string" ? renamed(value) : value));
+    return (lane) => lane.send(statement, own);
+  });
+}
+
+/** Gives texts other ids, the same for the same as long as it is used. */
+export function renaming(): (text: string) => string {
   const ids = new Map<string, string>();
   const now = Date.now();
   const rename = (id: string): string => {
@@ -33,25 +54,27 @@ export function prepare(calls: readonly WrittenCall[]): Prepared[] {
     ids.set(id, fresh);
     return fresh;
   };
-  const renamed = (value: unknown): unknown => (typeof value === "string" ? value.replace(instanceId, rename) : value);
-  return calls.map(({ statement, values }): Prepared => {
-    if (statement !== flush) {
-      const own = values.map(renamed);
-      return (lane) => lane.send(statement, own);
-    }
-    const [, , , shards, latest, ...parts] = values;
-    if (latest !== null) throw new Error("a replay knows no versions");
-    const [starts, changes, steps, transitions, extras] = parts.map(renamed) as (string | null)[];
-    const flushed = {
-      shards: JSON.parse(`[${String(shards).slice(1, -1)}]`) as number[],
-      starts: starts!,
-      changes: changes!,
-      steps: steps!,
-      transitions: transitions!,
-      extras: extras!,
-    };
-    return (lane) => lane.flush(flushed);
-  });
+  return (text) => text.replace(instanceId, rename);
+}
+
+export const isFlush = ({ statement }: WrittenCall): boolean => statement === flush || statement === flushWithEvents;
+
+/** The parts of a flush of the engine. */
+export function partsOf({ statement, values }: WrittenCall, renamed: (text: string) => string): FlushParts {
+  const [, , , shards, latest, ...parts] = values;
+  if (latest !== null) throw new Error("a replay knows no versions");
+  const [starts, changes, steps, transitions, extras, events] = parts.map((part) =>
+    typeof part === "string" ? renamed(part) : null,
+  ) as (string | null)[];
+  return {
+    shards: JSON.parse(`[${String(shards).slice(1, -1)}]`) as number[],
+    starts: starts!,
+    changes: changes!,
+    steps: steps!,
+    transitions: transitions!,
+    extras: extras!,
+    ...(statement === flushWithEvents ? { events: events! } : {}),
+  };
 }
 
 /** Every id but those of definitions, which begin with zeros. */

@@ -109,6 +109,21 @@ export const approval: Definition = {
   ],
 };
 
+/** Waits for one of the events that triggers start workflows for; so these have look-up keys. */
+export const overseer: Definition = {
+  workflowId: "bench-overseer",
+  name: "Overseer",
+  version: "1.0.0",
+  steps: [
+    {
+      stepId: "wait",
+      type: "EVENT_WAIT",
+      eventPattern: "orders.>",
+      eventCondition: "event.payload.order == input.order",
+    },
+  ],
+};
+
 export const mapConcurrency = 100;
 
 /** A TASK step for each item, so many at a time. */
@@ -140,6 +155,7 @@ export const definitions: readonly Definition[] = [
   branches,
   list,
   approval,
+  overseer,
 ];
 
 export const inputOf = (order: number) => ({ order, amount: 12.5 });

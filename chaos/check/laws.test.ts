@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { DiaryLine } from "../node/lines.ts";
+import { subscriptionId, triggerId } from "../node/routing.ts";
 import { versionsByName } from "../shapes/index.ts";
 import type { Started } from "../storm/callers.ts";
 import { rowLaws } from "./laws.ts";
@@ -9,6 +10,7 @@ import type { InstanceRow, Rows, StepRow } from "./rows.ts";
 import { type Run, runLaws } from "./run_laws.ts";
 
 const id = "01a1fd96-6bff-72fd-9d6a-16af0d05a004";
+const eventId = "01a1fd96-0000-7000-8000-00000000e001";
 const node = "01a1fd96-0000-7000-8000-000000000001";
 const lane = "01a1fd96-0000-7000-8000-000000000002";
 
@@ -47,6 +49,8 @@ function soundRun(): Run {
     priority: 5,
     correlationId: "start 0",
     startedBy: null,
+    triggerEvent: null,
+    triggerEventId: null,
     parentId: null,
     parentPath: null,
     variables: null,
@@ -82,6 +86,13 @@ function soundRun(): Run {
       { ...change, from: "RUNNING", to: "COMPLETED", event: "workflow_completed", at: 1_026 },
     ],
     waits: [],
+    events: {
+      accepted: [
+        { id: eventId, namespace: "default", pattern: "storm.noise.1", payload: {}, acceptedAt: 900, key: "1" },
+      ],
+      routings: [{ eventId, replayId: null, targets: [`subscription ${subscriptionId} `] }],
+      deliveries: [{ eventId, subscriptionId, replayId: null }],
+    },
     lanes: [{ laneId: lane, nodeId: node, openedAt: 800, closedAt: 2_000 }],
     marks: [
       { laneId: lane, seq: 1 },
@@ -113,7 +124,7 @@ function soundRun(): Run {
       at: startedAt,
     }),
   );
-  return { rows, started: [started], diaries, zombies: [] };
+  return { rows, started: [started], diaries, zombies: [], published: new Set([eventId]) };
 }
 
 type Parts = Run & { instance: InstanceRow; step(index: number): StepRow };
@@ -131,8 +142,8 @@ function disturbed(disturb: (parts: Parts) => void): string[] {
   const instance = run.rows.instances.get(id)!;
   const parts: Parts = { ...run, instance, step: (index) => instance.steps[index]! };
   disturb(parts);
-  const { rows, started, diaries, zombies } = parts;
-  return broken({ rows, started, diaries, zombies });
+  const { rows, started, diaries, zombies, published } = parts;
+  return broken({ rows, started, diaries, zombies, published });
 }
 
 test("sound rows break no law", () => {
@@ -185,6 +196,34 @@ const cases: [string, string, (parts: Parts) => void][] = [
     },
   ],
   [
+    "an event that was never routed",
+    "the checker finds nothing in the rows",
+    ({ rows }) => {
+      rows.events!.routings = [];
+    },
+  ],
+  [
+    "an event that was routed twice",
+    "the checker finds nothing in the rows",
+    ({ rows }) => {
+      rows.events!.routings[0]!.targets.push(`subscription ${subscriptionId} `);
+    },
+  ],
+  [
+    "an event that was delivered twice",
+    "the checker finds nothing in the rows",
+    ({ rows }) => {
+      rows.events!.deliveries.push({ eventId, subscriptionId, replayId: null });
+    },
+  ],
+  [
+    "an event that was answered and is lost",
+    "every event that was answered is there",
+    ({ published }) => {
+      (published as Set<string>).add(triggerId);
+    },
+  ],
+  [
     "a step that nothing began",
     "no path begins that was not decided to begin",
     ({ step }) => {
@@ -207,7 +246,7 @@ const cases: [string, string, (parts: Parts) => void][] = [
   ],
   [
     "a wait that ended otherwise than its journal says",
-    "a wait ends as its journal says, and by a signal where it was fulfilled",
+    "a wait ends as its journal says, and by a signal or event where it was fulfilled",
     ({ step }) => {
       step(1).type = "EVENT_WAIT";
     },

@@ -1,9 +1,10 @@
 /** What must hold of the rows of any run, whatever was killed meanwhile: the checker's laws and a few of its own. */
 
-import { checkRows } from "../../src/engine/checker.ts";
+import { type CheckedEvent, checkRows } from "../../src/engine/checker.ts";
 import { thaw } from "../../src/engine/fold.ts";
 import { compensationScope, frameOf, isFinal, type JournalEntry, visitOf } from "../../src/engine/machine/state.ts";
 import { essence } from "../../src/engine/simulation/law.ts";
+import { fires, subscriptionId, triggerId } from "../node/routing.ts";
 import { versionsByName } from "../shapes/index.ts";
 import { joinOf, limitsOf, programOf } from "./programs.ts";
 import type { InstanceRow, Rows, StepRow } from "./rows.ts";
@@ -24,7 +25,7 @@ export const rowLaws: readonly Law[] = [
     law: "the fold of the whole journal is what the instance's row says",
     check: (rows) => each(rows, (one) => foldFaults(one, rows)),
   },
-  { law: "a wait ends as its journal says, and by a signal where it was fulfilled", check: waitFaults },
+  { law: "a wait ends as its journal says, and by a signal or event where it was fulfilled", check: waitFaults },
   {
     law: "no timer is left",
     check: ({ timers, setAside }) =>
@@ -47,15 +48,31 @@ function checkerFaults(rows: Rows): string[] {
       ...instance,
       parked: instance.parked !== null,
       errorCode: instance.error?.code ?? null,
+      triggerId:
+        instance.startedBy?.startsWith("trigger:") === true ? instance.startedBy.slice("trigger:".length) : null,
     })),
     steps,
   };
   const own = (id: string) => rows.instances.get(id);
   return checkRows(checked, {
-    ...{ accepted: rows.instances.keys(), settled: true, setAside: rows.setAside, toleranceMs },
+    ...{ accepted: rows.instances.keys(), settled: true, setAside: rows.setAside, toleranceMs, visibleMs: 5_000 },
     joinOf: (id, stepId) => joinOf(own(id), stepId),
     limitsOf: (id) => limitsOf(own(id)),
+    targetsOf,
+    fits: ({ id }, { since }, event) => {
+      const { namespace, workflowId, input } = own(id)!;
+      const { order } = event.payload as { order?: number };
+      const name = { event: /^order\.paid$/, events: /^basket\.[^.]+$/ }[workflowId];
+      if (name === undefined || event.namespace !== namespace || event.acceptedAt < (since ?? 0)) return false;
+      return name.test(event.pattern) && order === (input as { order?: number }).order;
+    },
   });
+}
+
+/** Of the targets that every node knows. */
+function targetsOf({ pattern }: CheckedEvent): { id: string; sure: boolean }[] {
+  const all = [{ id: subscriptionId, sure: true }];
+  return pattern === fires ? [...all, { id: triggerId, sure: true }] : all;
 }
 
 function each({ instances, setAside }: Rows, check: (instance: InstanceRow) => string[]): string[] {
@@ -109,7 +126,7 @@ function foldFaults(instance: InstanceRow, rows: Rows): string[] {
   const { id, steps, stateSeq, definitionId } = instance;
   const program = programOf(definitionId);
   if (program === undefined || !isFinal(instance.status)) return [];
-  const stored = { ...instance, parked: false, references: new Map() };
+  const stored = { ...instance, parked: false, references: new Map(), hops: null };
   const fold = (from: { entries: JournalEntry[]; state?: null; stateSeq?: 0 }) =>
     essence(thaw(program, structuredClone({ ...stored, ...from })));
   const rest = fold({ entries: steps.filter(({ seq }) => seq > stateSeq) });
@@ -143,8 +160,8 @@ function waitFaults(rows: Rows): string[] {
       const status = statusOf.get(wait);
       if (opened && status !== expected[step.status])
         faults.push(`${wait} is ${status}, its journal says ${step.status}`);
-      if (step.status === "COMPLETED" && step.outcome?.signalId === undefined)
-        faults.push(`${wait} completed without a signal`);
+      if (step.status === "COMPLETED" && step.outcome?.signalId === undefined && step.outcome?.eventId === undefined)
+        faults.push(`${wait} completed without a signal or event`);
     }
     return faults;
   });

@@ -7,7 +7,9 @@ const ms = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`;
 export const readInstances = statement(
   "chaos.read_instances",
   `select i.shard, i.id, i.namespace, i.workflow_definition_id as "definitionId", i.workflow_id as "workflowId", i.status, i.ready,
-     i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy", i.version, i.input, i.state,
+     i.priority, i.correlation_id as "correlationId", i.started_by as "startedBy",
+     i.trigger_event_id as "triggerEventId", (select json_build_object('id', e.id, 'acceptedAt', floor(${ms("e.accepted_at")}))
+       from event_processing_service.event_instances e where e.shard = i.shard and e.id = i.trigger_event_id) as "triggerEvent", i.version, i.input, i.state,
      i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked, ${ms("i.started_at")} as "startedAt",
      ${ms("i.completed_at")} as "completedAt", i.parent_instance_id as "parentId", i.parent_path as "parentPath",
      i.origin_instance_id as "originId", i.origin_step_id as "originStepId", i.start_variables as variables
@@ -31,8 +33,31 @@ export const readTransitions = statement(
 
 export const readWaits = statement(
   "chaos.read_waits",
-  `select s.workflow_instance_id as "instanceId", s.path, s.status
+  `select s.workflow_instance_id as "instanceId", s.path, s.status, s.fulfilled_by_event_id as "eventId", ${ms("s.since")} as since,
+     ${ms("s.created_at")} as "openedAt"
    from workflow_orchestrator_service.workflow_event_subscriptions s`,
+);
+
+export const readEvents = statement(
+  "chaos.read_events",
+  `select e.id, e.namespace, e.pattern, e.payload, ${ms("e.accepted_at")} as "acceptedAt",
+     case when e.event_id <> e.id::text then json_build_array(e.namespace, e.source_key, e.event_id)::text end as key
+   from event_processing_service.event_instances e order by e.accepted_at, e.id`,
+);
+
+/** An event that was routed twice has its decisions twice. */
+export const readRoutings = statement(
+  "chaos.read_routings",
+  `select r.event_id as "eventId", nullif(r.replay_id, '00000000-0000-0000-0000-000000000000') as "replayId",
+     array(select concat_ws(' ', d->'target'->>'kind', d->'target'->>'id', d->'target'->>'path') from jsonb_array_elements(r.decisions) d)
+       as targets
+   from event_processing_service.event_routings r`,
+);
+
+export const readDeliveries = statement(
+  "chaos.read_deliveries",
+  `select d.event_id as "eventId", d.subscription_id as "subscriptionId", d.replay_id as "replayId"
+   from event_processing_service.event_deliveries d`,
 );
 
 export const readPayloads = statement(

@@ -17,8 +17,9 @@ export interface StepRow extends JournalEntry {
   flush?: string;
 }
 
-export interface InstanceRow extends Omit<StoredInstance, "entries" | "references" | "parked"> {
+export interface InstanceRow extends Omit<StoredInstance, "entries" | "references" | "parked" | "hops"> {
   parked: Json | null;
+  triggerEventId: string | null;
   /** The instance from which it was restarted, and the step where. */
   originId: string | null;
   originStepId: string | null;
@@ -80,6 +81,11 @@ export async function readRows(db: Database, setAside: ReadonlySet<string>): Pro
     timers: await db.query<Rows["timers"][number]>(queries.readTimers),
     inbox: await db.query<Rows["inbox"][number]>(queries.readInbox),
     permits: await db.query<Rows["permits"][number]>(queries.readPermits),
+    events: {
+      accepted: await db.query<NonNullable<Rows["events"]>["accepted"][number]>(queries.readEvents),
+      routings: await db.query<NonNullable<Rows["events"]>["routings"][number]>(queries.readRoutings),
+      deliveries: await db.query<NonNullable<Rows["events"]>["deliveries"][number]>(queries.readDeliveries),
+    },
     tallies: await db.query<NonNullable<Rows["tallies"]>[number]>(queries.readTallies),
   };
 }

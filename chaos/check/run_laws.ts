@@ -12,6 +12,8 @@ export interface Run {
   started: readonly Started[];
   diaries: readonly DiaryLine[];
   zombies: readonly Zombie[];
+  /** Rows of the events whose publication was answered. */
+  published: ReadonlySet<string>;
 }
 
 export type RunLaw = { law: string; check(run: Run): string[] };
@@ -29,6 +31,7 @@ export const runLaws: readonly RunLaw[] = [
   { law: "no handler begins a step before what led to it is recorded", check: hastyFaults },
   { law: "every result was given by a handler", check: inventionFaults },
   { law: "a handler begins only on the node that holds the instance's shard", check: strangerFaults },
+  { law: "every event that was answered is there", check: lostEvents },
   { law: "a zombie writes nothing under the epochs that it held", check: zombieFaults },
 ];
 
@@ -61,15 +64,29 @@ function startFaults({ rows, started }: Run): string[] {
   return faults;
 }
 
+function lostEvents({ rows, published }: Run): string[] {
+  const there = new Set(rows.events?.accepted.map(({ id }) => id));
+  return [...published].filter((id) => !there.has(id)).map((id) => `event ${id} was accepted and is not there`);
+}
+
 function outcomeFaults({ rows, started }: Run): string[] {
   const byName = new Map(started.map((start) => [start.name, start]));
   return [...rows.instances.values()].flatMap((instance) => {
     // What children come to, their parents' steps say; the checker compares.
     if (instance.parentId !== null) return [];
+    if (instance.triggerEventId !== null) return triggeredFaults(instance);
     const start = byName.get(instance.correlationId ?? "");
     if (start === undefined) return [`nobody started ${instance.workflowId} ${instance.id}`];
     return rows.setAside.has(instance.id) ? [] : endFaults(instance, start);
   });
+}
+
+/** The input of what an event starts gives its output, too. */
+function triggeredFaults({ id, status, input, output, error }: InstanceRow): string[] {
+  if (status === "FAILED" && error?.code === "POISON") return [];
+  const expected = (input as { n: number }).n + 3;
+  const isRight = status === "COMPLETED" && (output as { value?: number } | null)?.value === expected;
+  return isRight ? [] : [`${id}, which an event started, ended as ${status} with ${JSON.stringify(output)}`];
 }
 
 function endFaults(instance: InstanceRow, { planned, cancelled }: Started): string[] {

@@ -2,6 +2,7 @@
 
 import type {
   CancelRequest,
+  EventInput,
   LifeRequest,
   MigrateRequest,
   RestartRequest,
@@ -18,6 +19,7 @@ export type Request =
   | { id: number; ask: "priority"; request: LifeRequest & { priority: number } }
   | { id: number; ask: "migrate"; request: MigrateRequest }
   | { id: number; ask: "restart"; request: RestartRequest }
+  | { id: number; ask: "publish"; events: EventInput[] }
   /** Kill `pids` and, if `self`, this process, `afterSentUs` after the next flush was sent and before its answer came. */
   | { id: number; ask: "strike"; postgresPid?: number; self: boolean; afterSentUs: number };
 

@@ -13,6 +13,7 @@ import { versionsByName } from "../shapes/index.ts";
 import { openDiary } from "./diary.ts";
 import { createHandlers } from "./handlers.ts";
 import type { Reply, Request } from "./lines.ts";
+import { chaosRouting } from "./routing.ts";
 import { StruckDatabase } from "./strike.ts";
 
 const diary = openDiary(process.env.CHAOS_DIARY!);
@@ -26,6 +27,7 @@ const engine = createEngine({
   database,
   log,
   leaseMs: Number(process.env.CHAOS_LEASE_MS),
+  routing: chaosRouting(database),
   handlers: { get: (taskId) => handlers.get(taskId), ids: () => [...handlers.keys()] },
   definitions: {
     resolve: async ({ ref }) => ({
@@ -66,6 +68,8 @@ async function answer(request: Request): Promise<unknown> {
       return await engine.migrate(request.request);
     case "restart":
       return await engine.restart(request.request);
+    case "publish":
+      return await engine.publish(request.events);
     case "strike":
       return await new Promise((struck) => database.order({ ...request, struck }));
   }

@@ -5,6 +5,8 @@ import type { Random } from "../../src/engine/simulation/random.ts";
 
 export type Act =
   | { kind: "signal"; type: string; payload: Json; key?: string }
+  /** An event for whoever waits for it; with its id it is one, however often it is sent. */
+  | { kind: "publish"; pattern: string; eventId: string; payload: Json }
   | { kind: "cancel"; compensate: boolean }
   /** Sent until it is accepted, or the instance is found to have ended or to be in no state for it. */
   | { kind: "pause" | "resume" | "retry" }

@@ -1,4 +1,4 @@
-/** Waits, and the signals that callers send. */
+/** Waits, the signals that callers send, and the events that they publish. */
 
 import { resultOf, shape, taken, work } from "./shape.ts";
 
@@ -105,5 +105,84 @@ export const collect = shape(
       ends: ["COMPLETED"],
       outputs: [{ value: amounts.reduce((sum, amount) => sum + amount, 0) }],
     };
+  },
+);
+
+/** The event comes before the wait begins, while it does, or some time after; another of its name is for others. */
+export const event = shape(
+  "event",
+  5,
+  {
+    steps: [
+      work("a", "paid", taken),
+      {
+        stepId: "paid",
+        type: "EVENT_WAIT",
+        eventPattern: "order.paid",
+        eventCondition: "event.payload.order == input.order",
+        eventPayloadMapping: { amount: "payload.amount" },
+        transitions: { default: "b" },
+      },
+      work("b", undefined, { value: "${variables.amount}", ms: 5 }),
+    ],
+    output: resultOf("b"),
+  },
+  (random) => {
+    const amount = random.between(1, 1_000);
+    const order = random.between(1, 2 ** 31);
+    const publish = (eventId: string, payload: object) => ({
+      ...{ kind: "publish" as const, pattern: "order.paid", eventId },
+      payload: payload as { order: number; amount: number },
+    });
+    return {
+      input: { n: 1, ms: random.between(0, 400), order },
+      followUps: [
+        { afterMs: random.between(0, 800), act: publish("another's", { order: -order, amount: 0 }) },
+        {
+          afterMs: random.between(0, 3_000),
+          act: publish("own", { order, amount }),
+          twice: random.chance(0.5),
+        },
+      ],
+      ends: ["COMPLETED"],
+      outputs: [{ value: amount + 1 }],
+    };
+  },
+);
+
+/** Each of three waits of a loop takes an event of its own, in the order in which they were accepted or in another. */
+export const events = shape(
+  "events",
+  3,
+  {
+    variables: { i: { type: "number", default: 0 }, sum: { type: "number", default: 0 } },
+    steps: [
+      {
+        stepId: "item",
+        type: "EVENT_WAIT",
+        eventPattern: "basket.*",
+        eventCondition: "event.payload.order == input.order",
+        eventPayloadMapping: { sum: "variables.sum + payload.amount", i: "variables.i + 1" },
+        transitions: { default: "again" },
+      },
+      {
+        stepId: "again",
+        type: "DECISION",
+        transitions: { conditions: [{ condition: "variables.i < 3", nextStep: "item" }], default: "end" },
+      },
+      work("end", undefined, { value: "${variables.sum}", ms: 1 }),
+    ],
+    output: { value: "${variables.sum}" },
+  },
+  (random) => {
+    const order = random.between(1, 2 ** 31);
+    const amounts = [random.between(1, 9), random.between(10, 90), random.between(100, 900)];
+    const followUps = amounts.map((amount) => ({
+      afterMs: random.between(0, 2_500),
+      act: { kind: "publish" as const, pattern: "basket.added", eventId: `item ${amount}`, payload: { order, amount } },
+      twice: random.chance(0.4),
+    }));
+    const sum = amounts.reduce((all, amount) => all + amount, 0);
+    return { input: { order }, followUps, ends: ["COMPLETED"], outputs: [{ value: sum }] };
   },
 );

@@ -27,6 +27,8 @@ export interface Started {
 
 export interface Callers {
   started: Started[];
+  /** Rows of events that were answered. */
+  published: Set<string>;
   /** Answers that no caller should get. */
   faults: string[];
   /** How the requests were answered, by outcome or by the refusal's code. */
@@ -41,6 +43,7 @@ const betweenTriesMs = 250;
 
 export function createCallers(crew: Crew): Callers {
   const started: Started[] = [];
+  const published = new Set<string>();
   const faults: string[] = [];
   const answers = new Map<string, number>();
 
@@ -114,6 +117,7 @@ export function createCallers(crew: Crew): Callers {
     for (let tries = 1; tries <= mostTries; tries++) {
       const answer = await ask(await crew.anyone(), requestOf(start, instanceId, act));
       if (answer.outcome === "accepted") {
+        if (act.kind === "publish") for (const { id } of answer.value as { id: string }[]) published.add(id);
         if (act.kind === "cancel") start.cancelled = true;
         if (act.kind === "restart") start.restarts.add((answer.value as { instanceId: string }).instanceId);
         return;
@@ -127,7 +131,7 @@ export function createCallers(crew: Crew): Callers {
     }
   }
 
-  return { started, faults, answers, play, followUp };
+  return { started, published, faults, answers, play, followUp };
 }
 
 /** Of one act: longer than any outage. */
@@ -146,6 +150,10 @@ function requestOf(start: Started, instanceId: string, act: Act): Parameters<Nod
       const { type, payload, key } = act;
       const keyed = key === undefined ? {} : { idempotencyKey: key };
       return { ask: "signal", request: { namespace, instanceId, type, payload, ...keyed } };
+    }
+    case "publish": {
+      const { pattern, eventId, payload } = act;
+      return { ask: "publish", events: [{ namespace, pattern, eventId, sourceKey: start.name, payload }] };
     }
     case "cancel":
       return { ask: "cancel", request: { ...request, reason: "chaos", compensate: act.compensate } };

@@ -24,6 +24,7 @@ export interface Client {
   /** The answer's JSON. Throws `CommandError` for refusals and when nobody answers. */
   get<T>(path: string, query?: Query): Promise<T>;
   post<T>(path: string, request?: Request): Promise<{ status: number; body: T }>;
+  patch<T>(path: string, body: unknown): Promise<T>;
   delete(path: string): Promise<void>;
   /** All pages of a list, up to `most` items. */
   list<T>(path: string, query: Query, most: number): Promise<{ items: T[]; nextCursor: string | null }>;
@@ -80,6 +81,9 @@ export function createClient({ url, key, namespace, signal }: ClientOptions): Cl
     async post<T>(path: string, request?: Request) {
       const response = await send("POST", path, request);
       return { status: response.status, body: (await response.json()) as T };
+    },
+    async patch<T>(path: string, body: unknown) {
+      return (await (await send("PATCH", path, { body })).json()) as T;
     },
     async delete(path) {
       await send("DELETE", path);

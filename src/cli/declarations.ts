@@ -9,7 +9,12 @@ import { start } from "./commands/start.ts";
 import * as templates from "./commands/templates.ts";
 import * as workflows from "./commands/workflows.ts";
 import type { CommandContext } from "./context.ts";
+import { declareEvents } from "./declarations_events.ts";
 import { declareInstances } from "./declarations_instances.ts";
+import { declareSchedules } from "./declarations_schedules.ts";
+import { declareQueue, declareSequences } from "./declarations_sequences.ts";
+import { declareSubscribers } from "./declarations_subscribers.ts";
+import { declareTriggers } from "./declarations_triggers.ts";
 import type { Declaring } from "./declaring.ts";
 import { limit, valueWords, wholeNumber } from "./options.ts";
 
@@ -33,7 +38,13 @@ export function declareCommands(context: CommandContext, declaring: Declaring): 
     .action((files: string[], _, command: Command) => declaring.end(apply(context, files, command.optsWithGlobals())));
   declareWorkflows(program, context, declaring);
   declareTemplates(program, context, declaring);
+  declareTriggers(program, context, declaring);
   declareInstances(program, context, declaring);
+  declareSubscribers(program, context, declaring);
+  declareSequences(program, context, declaring);
+  declareQueue(program, context, declaring);
+  declareEvents(program, context, declaring);
+  declareSchedules(program, context, declaring);
   program
     .command("nodes")
     .description("the nodes of the cluster and how they do")

@@ -12,6 +12,8 @@ export function paintStatus(colors: Colors, status: string): string {
     case "fresh":
     case "created":
     case "applied":
+    case "delivered":
+    case "resolved":
       return colors.green(status);
     case "FAILED":
     case "UNHEALTHY":
@@ -19,6 +21,7 @@ export function paintStatus(colors: Colors, status: string): string {
     case "failed":
     case "changed":
     case "unknown":
+    case "disabled":
       return colors.red(status);
     case "CANCELLED":
     case "cancelled":
@@ -29,9 +32,12 @@ export function paintStatus(colors: Colors, status: string): string {
     case "stale":
     case "offline":
     case "pending":
+    case "suspended":
+    case "discarded":
       return colors.yellow(status);
     case "RUNNING":
     case "running":
+    case "reprocessing":
     case "WAITING_FOR_EVENT":
       return colors.cyan(status);
     default:

@@ -80,7 +80,7 @@ describe("an instance", () => {
     expect([again.code, again.out]).toEqual([3, ""]);
     expect((await millrace("instances", "resume", id)).out).toContain(id);
     expect((await millrace("instances", "priority", id, "critical")).code).toBe(0);
-    await vi.waitFor(async () => expect(await json("instances", "get", id)).toMatchObject({ priority: 10 }));
+    await vi.waitFor(async () => expect(await json("instances", "get", id)).toMatchObject({ priority: 10 }), 20_000);
     expect((await millrace("instances", "priority", id, "odd")).err).toContain("/priority");
   });
 
@@ -201,7 +201,7 @@ test("workflows tell how their instances did", async () => {
     expect(out).toMatch(/workflow +refused \(all versions\)/);
     expect(out).toMatch(/failed +[1-9]/);
     expect(out).toMatch(/only +NOT_YET +[1-9]/);
-  });
+  }, 20_000);
   expect(await json("workflows", "stats", "waiting", "--version", "2.0.0")).toMatchObject({
     version: "2.0.0",
     started: 0,

@@ -7,16 +7,19 @@
 
 import { checkChildren } from "./checker/children.ts";
 import { checkContainers } from "./checker/containers.ts";
+import { checkEvents } from "./checker/events.ts";
 import { checkLives } from "./checker/lives.ts";
 import { checkPermits } from "./checker/permits.ts";
 import { type CheckedRows, type CheckedStep, type CheckOptions, groupBy, isFinal, openAfter } from "./checker/rows.ts";
 import { carriedNode } from "./store/contract.ts";
 
 export type {
+  CheckedEvent,
   CheckedInstance,
   CheckedRows,
   CheckedStep,
   CheckedTransition,
+  CheckedWait,
   CheckOptions,
   JoinRule,
 } from "./checker/rows.ts";
@@ -43,6 +46,7 @@ export function checkRows(rows: CheckedRows, options: CheckOptions): string[] {
   checkChildren(rows, stepsOf, options, faults);
   checkPermits(rows, options, faults);
   checkEnds(rows, stepsOf, options, faults);
+  checkEvents(rows, stepsOf, options, faults);
   return faults;
 }
 

@@ -1,5 +1,8 @@
 /** What other rooms and programs ask of the engine, and what they get. Instants are ISO 8601 text in UTC. */
 
+import type { Db } from "../foundation/database/index.ts";
+import type { EventInput, PublishAnswer, RouteAgain } from "./contract_events.ts";
+import type { ScheduleFact } from "./contract_schedules.ts";
 import type { Json } from "./machine/definition.ts";
 import type { MigrationProblem } from "./machine/migration.ts";
 import type { Cancellation, InstanceStatus } from "./machine/state.ts";
@@ -245,6 +248,16 @@ export interface InstanceFilter {
   limit: number;
 }
 
+/** A wait that an event ended. */
+export interface FulfilledWait {
+  instanceId: string;
+  stepId: string;
+  path: string;
+  pattern: string;
+  condition?: string;
+  fulfilledAt?: string;
+}
+
 export interface HistoryItem {
   seq: number;
   path: string;
@@ -290,6 +303,20 @@ export interface Engine {
   skip(request: LifeRequest & { stepId: string }): Promise<LifeAnswer>;
   setPriority(request: LifeRequest & { priority: number }): Promise<LifeAnswer>;
   restart(request: RestartRequest): Promise<StartAnswer>;
+  /** Takes in events, all or none, in one transaction; up to 1,000. They are routed after its commit. */
+  publish(events: EventInput[]): Promise<PublishAnswer[]>;
+  /** Puts events into the inboxes of their shards again, in the caller's transaction. `wakeRouters` makes it quick. */
+  routeAgain(db: Db, requests: RouteAgain[]): Promise<void>;
+  /** After a commit of `routeAgain`, or of anything else that changes where events go. */
+  wakeRouters(): void;
+  /** How many accepted events wait to be routed, counted no further than `most`, and since when the oldest of them waits. */
+  eventBacklog(most: number): Promise<{ depth: number; oldestAcceptedAt: string | null }>;
+  /** Waits that an event fulfilled, the earliest first; `eventId` is its row's. */
+  waitsOf(what: { namespace: string; eventId: string; limit: number }): Promise<FulfilledWait[]>;
+  /** Tells the home of a schedule something, in the caller's transaction. `wakeSchedule` makes it quick. */
+  postSchedule(db: Db, what: { scheduleId: string; fact: ScheduleFact }): Promise<void>;
+  /** After a commit of `postSchedule`. */
+  wakeSchedule(scheduleId: string): void;
   migrate(request: MigrateRequest): Promise<MigrateAnswer>;
   /** Undefined when there is no such instance; empty when it has ended. */
   why(what: { namespace: string; instanceId: string }): Promise<WhyItem[] | undefined>;

@@ -6,6 +6,7 @@ import { isUuid, shardOf, uuidv7 } from "../foundation/ids.ts";
 import type { Logger } from "../foundation/log.ts";
 import type {
   Engine,
+  FulfilledWait,
   HistoryItem,
   InstanceFilter,
   InstanceSummary,
@@ -13,6 +14,8 @@ import type {
   ResolvedDefinition,
   TransitionItem,
 } from "./contract.ts";
+import type { RoutingSource } from "./contract_events.ts";
+import type { ScheduleSource } from "./contract_schedules.ts";
 import { explanationsOf, withoutNulls } from "./explain.ts";
 import { lifeOf } from "./life.ts";
 import { compile } from "./machine/compile.ts";
@@ -20,11 +23,13 @@ import type { Definition, Json } from "./machine/definition.ts";
 import { isFinal } from "./machine/state.ts";
 import { putInPlace, referencesIn } from "./payloads.ts";
 import * as views from "./queries/views.ts";
+import { postInbox } from "./queries/work.ts";
 import { threadBeat } from "./runtime/beat.ts";
 import { systemClock } from "./runtime/clock.ts";
 import type { HandlerSource } from "./runtime/core.ts";
 import { startHousekeeping } from "./runtime/housekeeping.ts";
 import { createNode } from "./runtime/node.ts";
+import { scheduleKind } from "./runtime/schedules.ts";
 import { createWaiters } from "./runtime/waiters.ts";
 import { createPostgresStore, type RawInstance, withPayloads } from "./store/postgres.ts";
 import { type RowFacts, viewOf } from "./view.ts";
@@ -43,6 +48,7 @@ export interface EngineOptions {
   log: Logger;
   handlers: HandlerSource & { onRegister?(listener: (taskId: string) => void): void };
   definitions: Definitions;
+  schedules?: ScheduleSource;
   /** For people; `node_registrations.metadata`. */
   name?: string;
   version?: string;
@@ -52,6 +58,10 @@ export interface EngineOptions {
   drainMs?: number;
   /** How long finished instances and history are kept, where the definition does not say. */
   retentionMs?: number;
+  /** Where events go beside waits. Absent: nowhere. */
+  routing?: RoutingSource;
+  /** Called when deliveries to subscribers have been written. */
+  delivering?(): void;
   /** Where instances are written before they are removed. Absent: they are not. */
   archiveDir?: string | undefined;
 }
@@ -82,7 +92,10 @@ export function createEngine(options: EngineOptions): Engine {
     observer: waiters,
     beat: (unregistered) => threadBeat({ url: database.url, nodeId, leaseMs, unregistered }),
     resolve: definitions.resolve,
+    ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(definitions.checkInput === undefined ? {} : { checkInput: definitions.checkInput }),
+    ...(options.routing === undefined ? {} : { routing: options.routing }),
+    ...(options.delivering === undefined ? {} : { delivering: options.delivering }),
     program: async (definitionId) => {
       const definition = await definitions.load(definitionId);
       return compile(definition, { definitionId, namespace: definition.namespace });
@@ -130,6 +143,23 @@ export function createEngine(options: EngineOptions): Engine {
     startInstance: (request) => node.starts.start(request),
     signal: (request) => node.messages.signal(request),
     cancel: (request) => node.messages.cancel(request),
+    async postSchedule(db, { scheduleId, fact }) {
+      const rows = [[shardOf(scheduleId, node.core.shardCount), scheduleKind, scheduleId, fact]];
+      await db.execute(postInbox, [JSON.stringify(rows)]);
+    },
+    wakeSchedule(scheduleId) {
+      // Whoever is not told looks soon.
+      store.hint({ inbox: [shardOf(scheduleId, node.core.shardCount)] }).catch(() => {});
+    },
+    publish: (events) => node.publish(events),
+    wakeRouters: () => node.wakeRouters(),
+
+    async routeAgain(db, requests) {
+      if (requests.length === 0) return;
+      const rows = requests.map(({ id, ...fact }) => [shardOf(id, node.core.shardCount), "EVENT", id, fact]);
+      await db.execute(postInbox, [JSON.stringify(rows)]);
+    },
+
     ...lifeOf(node, { retentionMs }),
     ...explanationsOf({ database, store, node, shardFor }),
     getInstance,
@@ -147,6 +177,13 @@ export function createEngine(options: EngineOptions): Engine {
       return await views.countInstances(database, { ...filter, definition }, most);
     },
 
+    async eventBacklog(most) {
+      const [row] = await database.query<{ depth: number; oldestAcceptedAt: string | null }>(views.eventBacklog, [
+        most,
+      ]);
+      return row!;
+    },
+
     async history({ namespace, instanceId, afterSeq, limit }): Promise<HistoryItem[]> {
       const shard = shardFor(instanceId);
       if (shard === undefined) return [];
@@ -161,6 +198,11 @@ export function createEngine(options: EngineOptions): Engine {
       const shard = shardFor(instanceId);
       if (shard === undefined) return [];
       const rows = await database.query<TransitionItem>(views.readTransitions, [shard, instanceId, namespace, limit]);
+      return rows.map(withoutNulls);
+    },
+
+    async waitsOf({ namespace, eventId, limit }) {
+      const rows = await database.query<FulfilledWait>(views.readWaitsOfEvent, [namespace, eventId, limit]);
       return rows.map(withoutNulls);
     },
 

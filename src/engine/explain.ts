@@ -7,6 +7,7 @@ import { thaw } from "./fold.ts";
 import { whyOf } from "./machine/why.ts";
 import { readStatistics } from "./queries/statistics.ts";
 import * as views from "./queries/views.ts";
+import { factsOf } from "./runtime/loading.ts";
 import type { EngineNode } from "./runtime/node.ts";
 import { type StatisticsRow, statisticsOf } from "./statistics.ts";
 import type { Store } from "./store/contract.ts";
@@ -43,7 +44,8 @@ export function explanationsOf({
           ? await database.query<{ at: string | null }>(views.readPausedSince, [shard, instanceId])
           : [];
       const pausedAt = typeof paused?.at === "string" ? { pausedAt: Date.parse(paused.at) } : {};
-      const items = whyOf(program, state, { createdAt: stored.startedAt, ...pausedAt });
+      const instance = factsOf({ ...stored, version: program.version });
+      const items = whyOf(program, state, { createdAt: stored.startedAt, ...pausedAt, instance });
       for (const item of items) if (item.rule === "CONCURRENCY_LIMIT") await detailLimit(item, instanceId);
       if (items.length > 0) await noteOwner(items, shard);
       return items;

@@ -4,6 +4,7 @@ export type {
   DefinitionStatistics,
   Engine,
   EngineStats,
+  FulfilledWait,
   HistoryItem,
   InstanceFilter,
   InstanceSummary,
@@ -27,9 +28,35 @@ export type {
   WhyRule,
 } from "./contract.ts";
 export { logLevels, whyRules } from "./contract.ts";
+export type {
+  EventInput,
+  EventMetadata,
+  EventSource,
+  EventView,
+  Matched,
+  Passed,
+  PublishAnswer,
+  RouteAgain,
+  RoutingSource,
+  RoutingTable,
+  RoutingTarget,
+  WaitShape,
+} from "./contract_events.ts";
+export type {
+  HomeSchedule,
+  OccurrenceStatus,
+  OverlapPolicy,
+  ScheduleDecision,
+  ScheduledStart,
+  ScheduleFact,
+  ScheduleSource,
+  ScheduleState,
+  ScheduleTimer,
+} from "./contract_schedules.ts";
 export { createEngine, type Definitions, type EngineOptions } from "./engine.ts";
 export { engineErrors } from "./errors.ts";
 export { compile } from "./machine/compile.ts";
+export { pathKeys } from "./machine/correlation.ts";
 export type {
   CompensationStep,
   ConcurrencyLimit,
@@ -50,6 +77,7 @@ export type {
   VariableDeclaration,
   WorkflowStep,
 } from "./machine/definition.ts";
+export { compilePattern } from "./machine/pattern.ts";
 export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
 export { fitsType, typeName } from "./machine/variables.ts";
 export { retireOtherNodes } from "./retire.ts";
@@ -62,4 +90,6 @@ export {
   TaskError,
   type TaskHandler,
   type TaskLog,
+  taskLog,
+  toErrorInfo,
 } from "./task.ts";

@@ -133,7 +133,7 @@ const declarations: { readonly [Key in keyof Settings]: Declaration<Settings[Key
     fallback: false,
     shown: "`false`",
     unit: "true or false",
-    meaning: "Whether `http.request` may reach loopback, private and link-local addresses.",
+    meaning: "Whether `http.request` and webhooks may reach loopback, private and link-local addresses.",
   },
   url: {
     name: "MILLRACE_URL",

@@ -4,6 +4,7 @@
 create schema audit;
 create schema auth_service;
 create schema cluster;
+create schema event_processing_service;
 create schema public;
 create schema workflow_orchestrator_service;
 
@@ -89,6 +90,366 @@ create table cluster.shard_leases (
   folding uuid,
   suspect uuid,
   constraint shard_leases_pkey PRIMARY KEY (shard)
+) with (fillfactor=50);
+
+create table event_processing_service.dead_letter_queue (
+  id uuid not null,
+  namespace text not null,
+  event_id character varying(255),
+  event_instance_id uuid,
+  subscriber_id character varying(255) not null,
+  delivery_id uuid,
+  original_event jsonb not null,
+  error_message text not null,
+  error_type character varying(100) not null,
+  error_code character varying(100) not null,
+  error_stack_trace text,
+  error_context jsonb,
+  retry_history jsonb not null default '[]'::jsonb,
+  retry_count integer not null default 0,
+  max_retries integer not null default 0,
+  status character varying(20) not null default 'pending'::character varying,
+  resolution_timestamp timestamp with time zone,
+  resolution_strategy character varying(30),
+  resolved_by character varying(255),
+  resolution_notes text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint dead_letter_queue_pkey PRIMARY KEY (id),
+  constraint dead_letter_queue_resolution_strategy_check CHECK (((resolution_strategy)::text = ANY ((ARRAY['automatic_retry'::character varying, 'manual_retry'::character varying, 'manual_resolution'::character varying, 'discard'::character varying])::text[]))),
+  constraint dead_letter_queue_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'reprocessing'::character varying, 'resolved'::character varying, 'discarded'::character varying])::text[])))
+) with (fillfactor=80);
+CREATE INDEX dead_letter_queue_delivery_idx ON event_processing_service.dead_letter_queue USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
+CREATE INDEX dead_letter_queue_ended_idx ON event_processing_service.dead_letter_queue USING btree (updated_at) WHERE ((status)::text = ANY ((ARRAY['resolved'::character varying, 'discarded'::character varying])::text[]));
+CREATE INDEX dead_letter_queue_event_idx ON event_processing_service.dead_letter_queue USING btree (event_instance_id);
+CREATE UNIQUE INDEX dead_letter_queue_intake_key ON event_processing_service.dead_letter_queue USING btree (namespace, event_id, COALESCE((original_event ->> 'sourceKey'::text), ''::text)) WHERE ((subscriber_id)::text = 'intake'::text);
+CREATE INDEX dead_letter_queue_namespace_idx ON event_processing_service.dead_letter_queue USING btree (namespace, id);
+CREATE INDEX dead_letter_queue_status_idx ON event_processing_service.dead_letter_queue USING btree (namespace, status, id);
+CREATE INDEX dead_letter_queue_subscriber_idx ON event_processing_service.dead_letter_queue USING btree (namespace, subscriber_id, id);
+CREATE INDEX dead_letter_queue_trigger_idx ON event_processing_service.dead_letter_queue USING btree (updated_at) WHERE (((status)::text = 'pending'::text) AND ((subscriber_id)::text ~~ 'trigger:%'::text) AND (retry_count < 5));
+
+create table event_processing_service.dead_letter_reprocessings (
+  id uuid not null,
+  namespace text not null,
+  filter jsonb not null,
+  batch_size integer not null,
+  concurrency integer not null,
+  status character varying(20) not null default 'running'::character varying,
+  requested_by text not null,
+  matched bigint not null,
+  done bigint not null default 0,
+  succeeded bigint not null default 0,
+  failed bigint not null default 0,
+  failures jsonb not null default '[]'::jsonb,
+  cursor uuid,
+  claimed_by uuid,
+  claimed_until timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  completed_at timestamp with time zone,
+  constraint dead_letter_reprocessings_pkey PRIMARY KEY (id),
+  constraint dead_letter_reprocessings_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 500))),
+  constraint dead_letter_reprocessings_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 50))),
+  constraint dead_letter_reprocessings_status_check CHECK (((status)::text = ANY ((ARRAY['running'::character varying, 'completed'::character varying, 'cancelled'::character varying])::text[])))
+);
+CREATE INDEX dead_letter_reprocessings_completed_idx ON event_processing_service.dead_letter_reprocessings USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+CREATE INDEX dead_letter_reprocessings_namespace_idx ON event_processing_service.dead_letter_reprocessings USING btree (namespace, id);
+CREATE INDEX dead_letter_reprocessings_open_idx ON event_processing_service.dead_letter_reprocessings USING btree (id) WHERE ((status)::text = 'running'::text);
+
+create table event_processing_service.event_definitions (
+  id uuid not null,
+  namespace text not null default 'default'::text,
+  event_id character varying(255) not null,
+  name character varying(255) not null,
+  description text,
+  pattern character varying(255) not null,
+  version character varying(50) not null,
+  version_order text not null,
+  source_types jsonb,
+  payload_schema jsonb,
+  examples jsonb not null default '[]'::jsonb,
+  ui_metadata jsonb,
+  status character varying(50) not null,
+  created_by character varying(255),
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint event_definitions_pkey PRIMARY KEY (id),
+  constraint event_definitions_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'deprecated'::character varying, 'draft'::character varying])::text[])))
+);
+CREATE INDEX event_definitions_namespace_idx ON event_processing_service.event_definitions USING btree (namespace, id);
+CREATE INDEX event_definitions_pattern_idx ON event_processing_service.event_definitions USING btree (namespace, pattern, version_order) WHERE ((status)::text = 'active'::text);
+CREATE UNIQUE INDEX event_definitions_version_key ON event_processing_service.event_definitions USING btree (namespace, event_id, version_order);
+
+create table event_processing_service.event_deliveries (
+  id uuid not null,
+  shard smallint not null,
+  namespace text not null,
+  event_id uuid not null,
+  subscription_id uuid not null,
+  replay_id uuid,
+  status character varying(20) not null default 'pending'::character varying,
+  attempts integer not null default 0,
+  next_attempt_at timestamp with time zone not null default now(),
+  claimed_by text,
+  claimed_until timestamp with time zone,
+  history jsonb not null default '[]'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  completed_at timestamp with time zone,
+  payload jsonb,
+  constraint event_deliveries_pkey PRIMARY KEY (id),
+  constraint event_deliveries_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'delivered'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])))
+) with (fillfactor=80);
+CREATE INDEX event_deliveries_claimed_idx ON event_processing_service.event_deliveries USING btree (subscription_id) WHERE (claimed_until IS NOT NULL);
+CREATE INDEX event_deliveries_completed_idx ON event_processing_service.event_deliveries USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+CREATE INDEX event_deliveries_event_idx ON event_processing_service.event_deliveries USING btree (event_id);
+CREATE INDEX event_deliveries_open_idx ON event_processing_service.event_deliveries USING btree (subscription_id, next_attempt_at, id) WHERE ((status)::text = 'pending'::text);
+CREATE INDEX event_deliveries_subscription_idx ON event_processing_service.event_deliveries USING btree (subscription_id, id);
+
+create table event_processing_service.event_instances (
+  shard smallint not null,
+  id uuid not null,
+  namespace text not null,
+  event_id character varying(255) not null,
+  pattern character varying(255) not null,
+  version character varying(50),
+  source jsonb,
+  source_key character varying(1024),
+  "timestamp" timestamp with time zone not null,
+  payload jsonb not null,
+  metadata jsonb not null default '{}'::jsonb,
+  partition_key character varying(255),
+  accepted_at timestamp with time zone not null default now(),
+  keys_revision bigint not null default 0,
+  constraint event_instances_pkey PRIMARY KEY (shard, id)
+) partition by RANGE (id);
+CREATE INDEX event_instances_causation_idx ON ONLY event_processing_service.event_instances USING btree (namespace, ((metadata ->> 'causationId'::text)), id) WHERE (metadata ? 'causationId'::text);
+CREATE INDEX event_instances_correlation_idx ON ONLY event_processing_service.event_instances USING btree (namespace, ((metadata ->> 'correlationId'::text)), id) WHERE (metadata ? 'correlationId'::text);
+CREATE INDEX event_instances_event_id_idx ON ONLY event_processing_service.event_instances USING btree (namespace, event_id) WHERE ((event_id)::text <> (id)::text);
+CREATE INDEX event_instances_namespace_idx ON ONLY event_processing_service.event_instances USING btree (namespace, id);
+CREATE INDEX event_instances_pattern_idx ON ONLY event_processing_service.event_instances USING btree (namespace, pattern, id);
+CREATE INDEX event_instances_source_idx ON ONLY event_processing_service.event_instances USING btree (namespace, source_key, id) WHERE (source_key IS NOT NULL);
+
+create table event_processing_service.event_keys (
+  shard smallint not null,
+  namespace text not null,
+  source_key character varying(1024) not null,
+  event_id character varying(255) not null,
+  id uuid not null,
+  accepted_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint event_keys_pkey PRIMARY KEY (shard, namespace, source_key, event_id)
+);
+CREATE INDEX event_keys_expires_idx ON event_processing_service.event_keys USING btree (expires_at);
+
+create table event_processing_service.event_match_keys (
+  namespace text not null,
+  match_key text not null,
+  id uuid not null,
+  shard smallint not null,
+  constraint event_match_keys_pkey PRIMARY KEY (namespace, match_key, id)
+) partition by RANGE (id);
+
+create table event_processing_service.event_queue_state (
+  id character varying(255) not null,
+  status character varying(20) not null default 'active'::character varying,
+  config jsonb not null,
+  queue_metrics jsonb not null default '{"totalErrors": 0, "totalProcessed": 0, "avgProcessingTimeMs": 0}'::jsonb,
+  checkpoint_id character varying(255),
+  counted_until uuid not null,
+  sampled_at timestamp with time zone not null default now(),
+  sampled_accepted bigint not null default 0,
+  sampled_processed bigint not null default 0,
+  rates jsonb not null default '{"acceptedPerSecond": 0, "processedPerSecond": 0}'::jsonb,
+  changed_by text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint event_queue_state_pkey PRIMARY KEY (id),
+  constraint event_queue_state_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'paused'::character varying, 'draining'::character varying])::text[])))
+) with (fillfactor=50);
+
+create table event_processing_service.event_replays (
+  id uuid not null,
+  namespace text not null,
+  event_pattern character varying(255) not null,
+  from_at timestamp with time zone not null,
+  to_at timestamp with time zone not null,
+  filter text,
+  targets uuid[],
+  only_missing boolean not null default false,
+  status character varying(20) not null default 'running'::character varying,
+  error text,
+  requested_by text not null,
+  found bigint not null default 0,
+  replayed bigint not null default 0,
+  cursor uuid,
+  claimed_by uuid,
+  claimed_until timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  completed_at timestamp with time zone,
+  constraint event_replays_pkey PRIMARY KEY (id),
+  constraint event_replays_status_check CHECK (((status)::text = ANY ((ARRAY['running'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'failed'::character varying])::text[])))
+);
+CREATE INDEX event_replays_completed_idx ON event_processing_service.event_replays USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+CREATE INDEX event_replays_namespace_idx ON event_processing_service.event_replays USING btree (namespace, id);
+CREATE INDEX event_replays_open_idx ON event_processing_service.event_replays USING btree (id) WHERE ((status)::text = 'running'::text);
+
+create table event_processing_service.event_routings (
+  shard smallint not null,
+  event_id uuid not null,
+  replay_id uuid not null default '00000000-0000-0000-0000-000000000000'::uuid,
+  namespace text not null,
+  decisions jsonb not null,
+  routed_at timestamp with time zone not null default now(),
+  constraint event_routings_pkey PRIMARY KEY (shard, event_id, replay_id)
+) partition by RANGE (event_id);
+
+create table event_processing_service.event_sequence_events (
+  id uuid not null,
+  sequence_id uuid not null,
+  "position" integer not null,
+  "order" integer not null,
+  required boolean not null,
+  wait_for_instances boolean not null default false,
+  status character varying(20) not null default 'pending'::character varying,
+  event_id uuid,
+  given boolean not null,
+  body jsonb,
+  retries integer not null default 0,
+  replay_id uuid,
+  waiting_for character varying(20),
+  error jsonb,
+  published_at timestamp with time zone,
+  processing_timestamp timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint event_sequence_events_pkey PRIMARY KEY (id),
+  constraint event_sequence_events_check CHECK ((given = (body IS NULL))),
+  constraint event_sequence_events_check1 CHECK (((NOT given) OR (event_id IS NOT NULL))),
+  constraint event_sequence_events_order_check CHECK (("order" >= 1)),
+  constraint event_sequence_events_position_check CHECK (("position" >= 0)),
+  constraint event_sequence_events_sequence_id_fkey FOREIGN KEY (sequence_id) REFERENCES event_processing_service.event_sequences(id) ON DELETE CASCADE,
+  constraint event_sequence_events_sequence_id_order_position_key UNIQUE (sequence_id, "order", "position"),
+  constraint event_sequence_events_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'published'::character varying, 'processed'::character varying, 'failed'::character varying, 'skipped'::character varying])::text[])))
+) with (fillfactor=70);
+CREATE INDEX event_sequence_events_event_idx ON event_processing_service.event_sequence_events USING btree (event_id) WHERE (event_id IS NOT NULL);
+
+create table event_processing_service.event_sequences (
+  id uuid not null,
+  namespace text not null,
+  sequence_id character varying(255) not null,
+  name character varying(255) not null,
+  description text,
+  version character varying(50),
+  status character varying(20) not null default 'created'::character varying,
+  metadata jsonb not null default '{}'::jsonb,
+  rollback_strategy jsonb,
+  rollback jsonb,
+  error jsonb,
+  created_by text not null,
+  request_hash text not null,
+  revision integer not null default 0,
+  claimed_by uuid,
+  claimed_until timestamp with time zone,
+  next_look_at timestamp with time zone not null default now(),
+  progressed_at timestamp with time zone not null default now(),
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  completed_at timestamp with time zone,
+  constraint event_sequences_pkey PRIMARY KEY (id),
+  constraint event_sequences_namespace_sequence_id_key UNIQUE (namespace, sequence_id),
+  constraint event_sequences_status_check CHECK (((status)::text = ANY ((ARRAY['created'::character varying, 'in_progress'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying])::text[])))
+) with (fillfactor=70);
+CREATE INDEX event_sequences_causation_idx ON event_processing_service.event_sequences USING btree (namespace, ((metadata ->> 'causationId'::text)), id) WHERE (metadata ? 'causationId'::text);
+CREATE INDEX event_sequences_completed_idx ON event_processing_service.event_sequences USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+CREATE INDEX event_sequences_correlation_idx ON event_processing_service.event_sequences USING btree (namespace, ((metadata ->> 'correlationId'::text)), id) WHERE (metadata ? 'correlationId'::text);
+CREATE INDEX event_sequences_due_idx ON event_processing_service.event_sequences USING btree (next_look_at, id) WHERE ((status)::text = 'in_progress'::text);
+CREATE INDEX event_sequences_namespace_idx ON event_processing_service.event_sequences USING btree (namespace, id);
+CREATE INDEX event_sequences_status_idx ON event_processing_service.event_sequences USING btree (namespace, status, id);
+
+create table event_processing_service.event_settings (
+  namespace text not null,
+  validation character varying(20) not null default 'open'::character varying,
+  revision bigint not null default 1,
+  updated_at timestamp with time zone not null default now(),
+  updated_by character varying(255),
+  constraint event_settings_pkey PRIMARY KEY (namespace),
+  constraint event_settings_validation_check CHECK (((validation)::text = ANY ((ARRAY['open'::character varying, 'strict'::character varying, 'lenient'::character varying])::text[])))
+) with (fillfactor=70);
+
+create table event_processing_service.event_subscriptions (
+  id uuid not null,
+  namespace text not null,
+  name character varying(255),
+  event_pattern character varying(255) not null,
+  subscriber_type character varying(20) not null,
+  endpoint character varying(2048),
+  handler character varying(255),
+  headers jsonb not null default '{}'::jsonb,
+  authentication jsonb,
+  secrets jsonb not null default '[]'::jsonb,
+  filter text,
+  retry_policy jsonb not null,
+  timeout_ms integer not null,
+  max_concurrency integer not null,
+  disable_after_ms bigint,
+  description text,
+  status character varying(20) not null default 'active'::character varying,
+  status_reason text,
+  failing_since timestamp with time zone,
+  last_delivered_at timestamp with time zone,
+  disabled_at timestamp with time zone,
+  missed_since timestamp with time zone,
+  routing_revision bigint not null,
+  created_by text not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint event_subscriptions_pkey PRIMARY KEY (id),
+  constraint event_subscriptions_check CHECK ((((subscriber_type)::text = 'webhook'::text) = (endpoint IS NOT NULL))),
+  constraint event_subscriptions_check1 CHECK ((((subscriber_type)::text = 'handler'::text) = (handler IS NOT NULL))),
+  constraint event_subscriptions_disable_after_ms_check CHECK ((disable_after_ms > 0)),
+  constraint event_subscriptions_max_concurrency_check CHECK (((max_concurrency >= 1) AND (max_concurrency <= 1000))),
+  constraint event_subscriptions_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'suspended'::character varying, 'disabled'::character varying, 'deleted'::character varying])::text[]))),
+  constraint event_subscriptions_subscriber_type_check CHECK (((subscriber_type)::text = ANY ((ARRAY['webhook'::character varying, 'handler'::character varying])::text[]))),
+  constraint event_subscriptions_timeout_ms_check CHECK (((timeout_ms >= 1) AND (timeout_ms <= 300000)))
+) with (fillfactor=80);
+CREATE UNIQUE INDEX event_subscriptions_name_idx ON event_processing_service.event_subscriptions USING btree (namespace, name) WHERE ((name IS NOT NULL) AND ((status)::text <> 'deleted'::text));
+CREATE INDEX event_subscriptions_namespace_idx ON event_processing_service.event_subscriptions USING btree (namespace, id);
+CREATE INDEX event_subscriptions_revision_idx ON event_processing_service.event_subscriptions USING btree (routing_revision);
+
+create table event_processing_service.event_wait_shapes (
+  namespace text not null,
+  pattern character varying(255) not null,
+  paths text[] not null default '{}'::text[],
+  revision bigint not null default 0,
+  registered_at timestamp with time zone not null default clock_timestamp(),
+  constraint event_wait_shapes_pkey PRIMARY KEY (namespace, pattern, paths)
+);
+
+create table event_processing_service.look_back_floors (
+  shard smallint not null,
+  floor timestamp with time zone not null,
+  constraint look_back_floors_pkey PRIMARY KEY (shard)
+) with (fillfactor=50);
+
+create table event_processing_service.queue_checkpoints (
+  id uuid not null,
+  queue_id character varying(255) not null,
+  checkpoint_id character varying(255),
+  event_count bigint not null,
+  reason character varying(20) not null,
+  created_at timestamp with time zone not null default now(),
+  constraint queue_checkpoints_pkey PRIMARY KEY (id),
+  constraint queue_checkpoints_queue_id_fkey FOREIGN KEY (queue_id) REFERENCES event_processing_service.event_queue_state(id) ON DELETE CASCADE,
+  constraint queue_checkpoints_reason_check CHECK (((reason)::text = ANY ((ARRAY['asked'::character varying, 'paused'::character varying, 'drained'::character varying, 'stopped'::character varying])::text[])))
+);
+CREATE INDEX queue_checkpoints_queue_idx ON event_processing_service.queue_checkpoints USING btree (queue_id, id);
+
+create table event_processing_service.routing_revision (
+  only_row boolean not null default true,
+  revision bigint not null,
+  constraint routing_revision_pkey PRIMARY KEY (only_row),
+  constraint routing_revision_only_row_check CHECK (only_row)
 ) with (fillfactor=50);
 
 create table public.schema_migrations (
@@ -243,12 +604,115 @@ create table workflow_orchestrator_service.payloads (
 CREATE INDEX payloads_instance_idx ON workflow_orchestrator_service.payloads USING btree (instance_id);
 CREATE INDEX payloads_unclaimed_idx ON workflow_orchestrator_service.payloads USING btree (created_at) WHERE (NOT claimed);
 
+create table workflow_orchestrator_service.schedule_backfills (
+  id uuid not null,
+  namespace text not null,
+  schedule_id uuid not null,
+  from_at timestamp with time zone not null,
+  until_at timestamp with time zone not null,
+  overlap_policy character varying(20) not null,
+  total integer not null,
+  cancelled_at timestamp with time zone,
+  requested_by character varying(255),
+  created_at timestamp with time zone not null default now(),
+  constraint schedule_backfills_pkey PRIMARY KEY (id),
+  constraint schedule_backfills_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES workflow_orchestrator_service.schedules(id) ON DELETE CASCADE
+);
+CREATE INDEX schedule_backfills_schedule_idx ON workflow_orchestrator_service.schedule_backfills USING btree (schedule_id, id);
+
+create table workflow_orchestrator_service.schedule_occurrences (
+  shard smallint not null,
+  schedule_id uuid not null,
+  planned_at timestamp with time zone not null,
+  status character varying(20) not null,
+  reason text,
+  instance_id uuid,
+  backfill_id uuid,
+  occurred_at timestamp with time zone not null default now(),
+  constraint schedule_occurrences_pkey PRIMARY KEY (shard, schedule_id, planned_at),
+  constraint schedule_occurrences_status_check CHECK (((status)::text = ANY ((ARRAY['fired'::character varying, 'late'::character varying, 'skipped'::character varying, 'missed'::character varying, 'queued'::character varying, 'failed'::character varying])::text[])))
+);
+CREATE INDEX schedule_occurrences_backfill_idx ON workflow_orchestrator_service.schedule_occurrences USING btree (backfill_id, status) WHERE (backfill_id IS NOT NULL);
+CREATE INDEX schedule_occurrences_queued_idx ON workflow_orchestrator_service.schedule_occurrences USING btree (shard, schedule_id, planned_at) WHERE ((status)::text = 'queued'::text);
+CREATE INDEX schedule_occurrences_schedule_idx ON workflow_orchestrator_service.schedule_occurrences USING btree (schedule_id, planned_at);
+CREATE INDEX schedule_occurrences_started_idx ON workflow_orchestrator_service.schedule_occurrences USING btree (shard, schedule_id, instance_id) WHERE (instance_id IS NOT NULL);
+CREATE INDEX schedule_occurrences_time_idx ON workflow_orchestrator_service.schedule_occurrences USING brin (occurred_at);
+
+create table workflow_orchestrator_service.schedules (
+  id uuid not null,
+  namespace text not null default 'default'::text,
+  name character varying(255) not null,
+  description text,
+  kind character varying(20) not null,
+  type character varying(20) not null generated always as (
+CASE kind
+    WHEN 'once'::text THEN 'one-time'::text
+    ELSE 'recurring'::text
+END) stored,
+  target_type character varying(20) not null default 'workflow'::character varying,
+  target_id character varying(255) not null,
+  target_version character varying(50),
+  cron_expression character varying(255),
+  interval_ms bigint,
+  execute_at timestamp with time zone,
+  timezone character varying(64) not null default 'UTC'::character varying,
+  start_date timestamp with time zone,
+  end_date timestamp with time zone,
+  anchor_at timestamp with time zone not null,
+  jitter_ms bigint not null default 0,
+  overlap_policy character varying(20) not null default 'skip'::character varying,
+  catch_up_ms bigint not null,
+  input jsonb not null default '{}'::jsonb,
+  correlation_id text,
+  priority smallint not null default 5,
+  status character varying(20) not null default 'active'::character varying,
+  paused_at timestamp with time zone,
+  planned_from timestamp with time zone not null,
+  final_at timestamp with time zone,
+  revision integer not null default 1,
+  version integer not null default 1,
+  triggered_at timestamp with time zone,
+  created_by character varying(255),
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint schedules_pkey PRIMARY KEY (id),
+  constraint schedules_check CHECK ((((kind)::text = 'cron'::text) = (cron_expression IS NOT NULL))),
+  constraint schedules_check1 CHECK ((((kind)::text = 'interval'::text) = (interval_ms IS NOT NULL))),
+  constraint schedules_check2 CHECK ((((kind)::text = 'once'::text) = (execute_at IS NOT NULL))),
+  constraint schedules_interval_ms_check CHECK ((interval_ms >= 1000)),
+  constraint schedules_kind_check CHECK (((kind)::text = ANY ((ARRAY['cron'::character varying, 'interval'::character varying, 'once'::character varying])::text[]))),
+  constraint schedules_overlap_policy_check CHECK (((overlap_policy)::text = ANY ((ARRAY['allow'::character varying, 'skip'::character varying, 'queue_one'::character varying, 'queue_all'::character varying, 'cancel_running'::character varying])::text[]))),
+  constraint schedules_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'paused'::character varying])::text[]))),
+  constraint schedules_target_type_check CHECK (((target_type)::text = ANY ((ARRAY['workflow'::character varying, 'task'::character varying])::text[])))
+);
+CREATE UNIQUE INDEX schedules_name_key ON workflow_orchestrator_service.schedules USING btree (namespace, name);
+CREATE INDEX schedules_namespace_idx ON workflow_orchestrator_service.schedules USING btree (namespace, id);
+
 create table workflow_orchestrator_service.timers (
   shard smallint not null,
   due_at timestamp with time zone not null,
   instance_id uuid not null,
   timer_key text not null,
   constraint timers_pkey PRIMARY KEY (shard, due_at, instance_id, timer_key)
+);
+CREATE INDEX timers_schedule_idx ON workflow_orchestrator_service.timers USING btree (instance_id) WHERE (timer_key ~~ '~schedule %'::text);
+
+create table workflow_orchestrator_service.trigger_firings (
+  shard smallint not null,
+  trigger_id uuid not null,
+  fired bigint not null,
+  last_fired_at timestamp with time zone not null,
+  constraint trigger_firings_pkey PRIMARY KEY (trigger_id, shard)
+) with (fillfactor=70);
+
+create table workflow_orchestrator_service.trigger_secrets (
+  trigger_id uuid not null,
+  id uuid not null,
+  secret text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint trigger_secrets_pkey PRIMARY KEY (trigger_id, id),
+  constraint trigger_secrets_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES workflow_orchestrator_service.workflow_event_triggers(id) ON DELETE CASCADE
 );
 
 create table workflow_orchestrator_service.workflow_definitions (
@@ -299,10 +763,53 @@ create table workflow_orchestrator_service.workflow_event_subscriptions (
   fulfilled_by_event_id uuid,
   created_at timestamp with time zone not null default now(),
   fulfilled_at timestamp with time zone,
+  match_key text not null default ''::text,
+  since timestamp with time zone,
   constraint workflow_event_subscriptions_pkey PRIMARY KEY (shard, workflow_instance_id, path),
   constraint workflow_event_subscriptions_status_check CHECK (((status)::text = ANY ((ARRAY['active'::character varying, 'fulfilled'::character varying, 'expired'::character varying, 'cancelled'::character varying])::text[])))
 );
-CREATE INDEX workflow_event_subscriptions_pattern_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (namespace, event_pattern) WHERE ((status)::text = 'active'::text);
+CREATE INDEX workflow_event_subscriptions_event_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (fulfilled_by_event_id) WHERE (fulfilled_by_event_id IS NOT NULL);
+CREATE INDEX workflow_event_subscriptions_match_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (namespace, event_pattern, match_key) WHERE ((status)::text = 'active'::text);
+CREATE INDEX workflow_event_subscriptions_opened_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (shard, created_at) WHERE ((status)::text = 'active'::text);
+
+create table workflow_orchestrator_service.workflow_event_triggers (
+  id uuid not null,
+  namespace text not null,
+  name character varying(255) not null,
+  kind character varying(20) not null,
+  trigger_type character varying(50) not null default 'START'::character varying,
+  workflow_id character varying(255),
+  workflow_version character varying(50),
+  workflow_definition_id uuid,
+  event_pattern character varying(255),
+  routing_pattern character varying(255),
+  event_condition text,
+  input_mapping jsonb,
+  correlation_key text,
+  priority integer not null default 100,
+  instance_priority integer,
+  cancel_reason text,
+  compensate boolean not null default true,
+  enabled boolean not null default true,
+  description text,
+  schedule_id uuid,
+  webhook jsonb,
+  routing_revision bigint not null,
+  created_by character varying(255),
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  removed_at timestamp with time zone,
+  constraint workflow_event_triggers_pkey PRIMARY KEY (id),
+  constraint workflow_event_triggers_instance_priority_check CHECK (((instance_priority >= 1) AND (instance_priority <= 10))),
+  constraint workflow_event_triggers_kind_check CHECK (((kind)::text = ANY ((ARRAY['event'::character varying, 'schedule'::character varying, 'webhook'::character varying, 'manual'::character varying])::text[]))),
+  constraint workflow_event_triggers_trigger_type_check CHECK (((trigger_type)::text = ANY ((ARRAY['START'::character varying, 'CANCEL'::character varying])::text[])))
+) with (fillfactor=80);
+CREATE UNIQUE INDEX workflow_event_triggers_name_key ON workflow_orchestrator_service.workflow_event_triggers USING btree (namespace, name) WHERE (removed_at IS NULL);
+CREATE INDEX workflow_event_triggers_namespace_idx ON workflow_orchestrator_service.workflow_event_triggers USING btree (namespace, id) WHERE (removed_at IS NULL);
+CREATE INDEX workflow_event_triggers_pattern_idx ON workflow_orchestrator_service.workflow_event_triggers USING btree (namespace, event_pattern, id) WHERE (removed_at IS NULL);
+CREATE INDEX workflow_event_triggers_removed_idx ON workflow_orchestrator_service.workflow_event_triggers USING btree (removed_at) WHERE (removed_at IS NOT NULL);
+CREATE INDEX workflow_event_triggers_routing_idx ON workflow_orchestrator_service.workflow_event_triggers USING btree (routing_revision);
+CREATE INDEX workflow_event_triggers_workflow_idx ON workflow_orchestrator_service.workflow_event_triggers USING btree (namespace, workflow_id, id) WHERE (removed_at IS NULL);
 
 create table workflow_orchestrator_service.workflow_heads (
   namespace text not null,
@@ -486,6 +993,91 @@ begin
   end if;
   return closed;
 end $function$;
+
+CREATE OR REPLACE FUNCTION event_processing_service.accept_events_v1(in_events jsonb, in_revision bigint)
+ RETURNS TABLE(event uuid, stale boolean, inbox_shard smallint, inbox_id bigint, accepted_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SET lock_timeout TO '250ms'
+AS $function$
+begin
+  if (select r.revision from event_processing_service.routing_revision r) <> in_revision then
+    return query select null::uuid, true, null::smallint, null::bigint, now();
+    return;
+  end if;
+  return query select i.event, false, i.inbox_shard, i.inbox_id, i.accepted_at
+    from event_processing_service.insert_events_v1(in_events, now(), in_revision) i;
+end $function$;
+
+CREATE OR REPLACE FUNCTION event_processing_service.acceptance_v1(in_id uuid, in_at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select least(in_at, to_timestamp(
+    ('x' || lpad(substr(replace(in_id::text, '-', ''), 1, 12), 16, '0'))::bit(64)::bigint / 1000.0) + interval '5 seconds')
+$function$;
+
+CREATE OR REPLACE FUNCTION event_processing_service.drop_old_events_v1(in_horizon timestamp with time zone)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET lock_timeout TO '200ms'
+AS $function$
+declare
+  old text;
+begin
+  select p.part into old from workflow_orchestrator_service.engine_partitions() p
+  where p.table_name like 'event_processing_service.%' and p.ends_at <= in_horizon
+  order by p.ends_at, p.part limit 1;
+  if old is not null then
+    execute format('drop table if exists event_processing_service.%I', old);
+  end if;
+  return old;
+end $function$;
+
+CREATE OR REPLACE FUNCTION event_processing_service.insert_events_v1(in_events jsonb, in_at timestamp with time zone, in_revision bigint)
+ RETURNS TABLE(event uuid, inbox_shard smallint, inbox_id bigint, accepted_at timestamp with time zone)
+ LANGUAGE sql
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_seqscan TO 'off'
+AS $function$
+  with wanted as materialized (
+    select (e->>0)::smallint shard, (e->>1)::uuid id, e->>2 namespace, e->>3 event_id, e->>4 pattern, e->>5 version,
+      nullif(e->6, 'null') source, e->>7 source_key, to_timestamp((e->>8)::float8 / 1000) happened_at,
+      e->9 payload, e->10 metadata, e->>11 partition_key, (e->>12)::smallint key_shard, e->13 match_keys, n,
+      event_processing_service.acceptance_v1((e->>1)::uuid, in_at) taken_at
+    from jsonb_array_elements(in_events) with ordinality x (e, n)
+  ), keyed as (
+    insert into event_processing_service.event_keys as k (shard, namespace, source_key, event_id, id, accepted_at, expires_at)
+    select w.key_shard, w.namespace, coalesce(w.source_key, ''), w.event_id, w.id, w.taken_at, in_at + interval '7 days'
+    from wanted w where w.key_shard is not null
+    order by w.key_shard, w.namespace, w.source_key, w.event_id, w.n
+    on conflict do nothing
+    returning k.id
+  ), fresh as materialized (
+    select w.* from wanted w where w.key_shard is null or w.id in (select k.id from keyed k)
+  ), events as (
+    insert into event_processing_service.event_instances
+      (shard, id, namespace, event_id, pattern, version, source, source_key, "timestamp", payload, metadata, partition_key, accepted_at,
+       keys_revision)
+    select f.shard, f.id, f.namespace, f.event_id, f.pattern, f.version, f.source, f.source_key,
+      coalesce(f.happened_at, f.taken_at), f.payload, f.metadata, f.partition_key, f.taken_at, in_revision
+    from fresh f
+  ), keys as (
+    insert into event_processing_service.event_match_keys (namespace, match_key, id, shard)
+    select f.namespace, m.key, f.id, f.shard from fresh f cross join lateral jsonb_array_elements_text(f.match_keys) m (key)
+  )
+  insert into workflow_orchestrator_service.inbox as b (shard, kind, instance_id, fact, created_at)
+  select f.shard, 'EVENT', f.id, '{}', in_at from fresh f order by f.n
+  returning b.instance_id, b.shard, b.id, event_processing_service.acceptance_v1(b.instance_id, in_at)
+$function$;
+
+CREATE OR REPLACE FUNCTION event_processing_service.routing_changed()
+ RETURNS bigint
+ LANGUAGE sql
+AS $function$
+  update event_processing_service.routing_revision set revision = revision + 1 returning revision
+$function$;
 
 CREATE OR REPLACE FUNCTION workflow_orchestrator_service.accept_restart_v1(in_start jsonb)
  RETURNS TABLE(inbox_id bigint, accepted_at timestamp with time zone, first_id uuid, first_definition_id uuid, first_hash text)
@@ -788,6 +1380,9 @@ begin
         ('workflow_orchestrator_service', 'workflow_instances', true),
         ('workflow_orchestrator_service', 'workflow_instance_steps', false),
         ('workflow_orchestrator_service', 'execution_logs', false),
+        ('event_processing_service', 'event_instances', true),
+        ('event_processing_service', 'event_match_keys', true),
+        ('event_processing_service', 'event_routings', true),
         ('audit', 'fsm_transitions', false)) t (schema_name, table_name, by_id)
     loop
       part := target.table_name || '_' || to_char(week, 'IYYY"w"IW');
@@ -798,7 +1393,8 @@ begin
         execute format('create table %I.%I (like %I.%I including defaults including constraints including storage)',
           target.schema_name, part, target.schema_name, target.table_name);
         if target.by_id then
-          execute format('alter table %I.%I set (fillfactor = 85)', target.schema_name, part);
+          execute format('alter table %I.%I set (fillfactor = %s)', target.schema_name, part,
+            case when target.table_name = 'workflow_instances' then 85 else 100 end);
           execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
             target.schema_name, target.table_name, target.schema_name, part,
             workflow_orchestrator_service.uuid_floor(week), workflow_orchestrator_service.uuid_floor(week + interval '7 days'));
@@ -904,6 +1500,9 @@ AS $function$
       'workflow_orchestrator_service.workflow_instances'::regclass,
       'workflow_orchestrator_service.workflow_instance_steps'::regclass,
       'workflow_orchestrator_service.execution_logs'::regclass,
+      'event_processing_service.event_instances'::regclass,
+      'event_processing_service.event_match_keys'::regclass,
+      'event_processing_service.event_routings'::regclass,
       'audit.fsm_transitions'::regclass)
 $function$;
 
@@ -1523,6 +2122,125 @@ begin
     end if;
   end if;
   outcome := 'done';
+end $function$;
+
+CREATE OR REPLACE FUNCTION workflow_orchestrator_service.flush_v3(in_lane uuid, in_seq bigint, in_node text, in_shards smallint[], in_latest jsonb, in_starts jsonb, in_changes jsonb, in_steps jsonb, in_transitions jsonb, in_extras jsonb, in_events jsonb, in_routing bigint, OUT outcome text, OUT at timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET lock_timeout TO '3s'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_seqscan TO 'off'
+ SET enable_material TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  part jsonb;
+begin
+  at := now();
+  if in_routing is not null
+    and not exists (select 1 from event_processing_service.routing_revision r where r.revision = in_routing)
+    and not exists (select 1 from cluster.flush_marks m where m.lane_id = in_lane and m.seq = in_seq) then
+    outcome := 'stale_routing';
+    return;
+  end if;
+  select f.outcome into outcome from workflow_orchestrator_service.flush_v2(
+    in_lane, in_seq, in_node, in_shards, in_latest, in_starts, in_changes, in_steps, in_transitions, in_extras) f;
+  if outcome <> 'done' then return; end if;
+
+  part := in_events->'waitsOpened';
+  if part is not null then
+    insert into workflow_orchestrator_service.workflow_event_subscriptions
+      (shard, workflow_instance_id, path, namespace, event_pattern, filter_condition, status, timeout_at, wait_step_id,
+       timeout_handler_step_id, created_at, match_key, since)
+    select (e->>0)::smallint, (e->>1)::uuid, e->>2, e->>3, e->>4, e->>5, 'active', to_timestamp((e->>6)::float8 / 1000), e->>7, e->>8,
+      at, e->>9, to_timestamp((e->>10)::float8 / 1000)
+    from jsonb_array_elements(part) e;
+  end if;
+  part := in_events->'waitsEnded';
+  if part is not null then
+    update workflow_orchestrator_service.workflow_event_subscriptions s
+    set status = e->>3, fulfilled_by_event_id = (e->>4)::uuid, fulfilled_at = at
+    from jsonb_array_elements(part) e
+    where s.shard = (e->>0)::smallint and s.workflow_instance_id = (e->>1)::uuid and s.path = e->>2;
+  end if;
+  part := in_events->'waitsAbandoned';
+  if part is not null then
+    -- What is open has not ended. By its status it would be sought among the open waits of the whole shard.
+    update workflow_orchestrator_service.workflow_event_subscriptions s set status = 'cancelled', fulfilled_at = at
+    from jsonb_array_elements(part) e
+    where s.shard = (e->>0)::smallint and s.workflow_instance_id = (e->>1)::uuid and s.fulfilled_at is null;
+  end if;
+  part := in_events->'lookBackFloors';
+  if part is not null then
+    insert into event_processing_service.look_back_floors as f (shard, floor)
+    select (e->>0)::smallint, to_timestamp(max((e->>1)::float8) / 1000) from jsonb_array_elements(part) e group by 1
+    on conflict (shard) do update set floor = excluded.floor;
+  end if;
+  part := in_events->'eventsPublished';
+  if part is not null then
+    perform event_processing_service.insert_events_v1(part, at, in_routing);
+  end if;
+  part := in_events->'routed';
+  if part is not null then
+    insert into event_processing_service.event_routings (shard, event_id, replay_id, namespace, decisions, routed_at)
+    select (e->>0)::smallint, (e->>1)::uuid, coalesce((e->>2)::uuid, '00000000-0000-0000-0000-000000000000'), e->>3, e->4, at
+    from jsonb_array_elements(part) e
+    -- A dead letter is routed again, not the event.
+    on conflict (shard, event_id, replay_id)
+      do update set decisions = event_routings.decisions || excluded.decisions, routed_at = excluded.routed_at;
+  end if;
+  part := in_events->'deliveries';
+  if part is not null then
+    insert into event_processing_service.event_deliveries
+      (id, shard, namespace, event_id, subscription_id, replay_id, next_attempt_at, created_at, updated_at)
+    select (e->>0)::uuid, (e->>1)::smallint, e->>2, (e->>3)::uuid, (e->>4)::uuid, (e->>5)::uuid, at, at, at
+    from jsonb_array_elements(part) e;
+  end if;
+  part := in_events->'deadLettered';
+  if part is not null then
+    insert into event_processing_service.dead_letter_queue
+      (id, namespace, event_id, event_instance_id, subscriber_id, original_event, error_message, error_type, error_code,
+       error_context, created_at, updated_at)
+    select (e->>0)::uuid, e->>1, e->>2, (e->>3)::uuid, e->>4, e->5, e->>6, e->>7, e->>8, nullif(e->9, 'null'), at, at
+    from jsonb_array_elements(part) e;
+  end if;
+  part := in_events->'deadLettersSettled';
+  if part is not null then
+    -- [id, failure message or null, type, code, strategy, by].
+    update event_processing_service.dead_letter_queue d set
+      status = case when e->>1 is null then 'resolved' else 'pending' end,
+      resolution_timestamp = case when e->>1 is null then at end,
+      resolution_strategy = case when e->>1 is null then e->>4 end,
+      resolved_by = case when e->>1 is null then e->>5 end,
+      error_message = coalesce(e->>1, d.error_message),
+      error_type = coalesce(e->>2, d.error_type),
+      error_code = coalesce(e->>3, d.error_code),
+      retry_count = d.retry_count + 1,
+      retry_history = d.retry_history || jsonb_build_array(jsonb_build_object('timestamp', at, 'error', e->1)),
+      updated_at = at
+    from jsonb_array_elements(part) e
+    where d.id = (e->>0)::uuid and d.status = 'reprocessing';
+  end if;
+  part := in_events->'occurrencesPut';
+  if part is not null then
+    insert into workflow_orchestrator_service.schedule_occurrences as o
+      (shard, schedule_id, planned_at, status, reason, instance_id, backfill_id, occurred_at)
+    select (e->>0)::smallint, (e->>1)::uuid, to_timestamp((e->>2)::float8 / 1000), e->>3, e->>4, (e->>5)::uuid, (e->>6)::uuid, at
+    from jsonb_array_elements(part) e
+    on conflict (shard, schedule_id, planned_at) do update
+      set status = excluded.status, reason = excluded.reason, instance_id = excluded.instance_id,
+        backfill_id = coalesce(excluded.backfill_id, o.backfill_id), occurred_at = excluded.occurred_at;
+  end if;
+  part := in_events->'firings';
+  if part is not null then
+    insert into workflow_orchestrator_service.trigger_firings as f (shard, trigger_id, fired, last_fired_at)
+    select (e->>0)::smallint, (e->>1)::uuid, sum((e->>2)::bigint), to_timestamp(max((e->>3)::float8) / 1000)
+    from jsonb_array_elements(part) e group by 1, 2
+    on conflict (trigger_id, shard)
+      do update set fired = f.fired + excluded.fired, last_fired_at = greatest(f.last_fired_at, excluded.last_fired_at);
+  end if;
 end $function$;
 
 CREATE OR REPLACE FUNCTION workflow_orchestrator_service.heads_are_stale(heads jsonb)

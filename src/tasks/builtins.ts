@@ -4,6 +4,7 @@ import type { TaskHandler } from "./contract.ts";
 import { fail } from "./fail.ts";
 import { createHttpRequest, type HttpRequestOptions } from "./http/request.ts";
 import { log } from "./log.ts";
+import { publish } from "./publish.ts";
 import { transform } from "./transform.ts";
 
 export interface BuiltinTasks {
@@ -16,7 +17,7 @@ export interface BuiltinTasks {
 export function createBuiltinTasks(options: HttpRequestOptions): BuiltinTasks {
   const http = createHttpRequest(options);
   return {
-    handlers: { transform, log, fail, "http.request": http.handler },
+    handlers: { transform, log, fail, "event.publish": publish, "http.request": http.handler },
     close: () => http.close(),
   };
 }

@@ -45,7 +45,7 @@ describe("registry", () => {
   test("refuses a second handler for a task, so a built-in cannot be replaced unnoticed", async () => {
     const tasks = createBuiltinTasks({ allowPrivateAddresses: false });
     const registry = createTaskRegistry(tasks.handlers);
-    expect(registry.ids()).toEqual(["fail", "http.request", "log", "transform"]);
+    expect(registry.ids()).toEqual(["event.publish", "fail", "http.request", "log", "transform"]);
     expect(() => registry.register("log", handler)).toThrow(expect.objectContaining({ code: "tasks.handler_exists" }));
     await tasks.close();
   });

@@ -5,10 +5,11 @@
 import type { Db } from "../foundation/database/index.ts";
 import type { InputError } from "../foundation/errors.ts";
 import { uuidv7 } from "../foundation/ids.ts";
+import { nextVersion, versionOrder } from "../foundation/semantic_version.ts";
 import type { DefinitionDocument } from "./document.ts";
 import { workflowErrors } from "./errors.ts";
 import { changeStatus, type IsUsed } from "./lifecycle.ts";
-import { contentHash, nextVersion, versionOrder } from "./model.ts";
+import { contentHash } from "./model.ts";
 import { normaliseDocument } from "./normalise/normalise.ts";
 import * as queries from "./queries.ts";
 import { getDefinition, readView } from "./read.ts";

@@ -31,7 +31,10 @@ const cancellationTrigger = z
     reason: text(1000).optional(),
     shouldCompensate: z.boolean().optional(),
   })
-  .meta({ id: "CancellationTrigger", description: "An event that cancels an instance." });
+  .meta({
+    id: "CancellationTrigger",
+    description: "An event since the instance's start, or a signal, that cancels an instance.",
+  });
 
 const variable = z
   .strictObject({

@@ -3,8 +3,9 @@ import type { Definition } from "../engine/index.ts";
 import type { Db } from "../foundation/database/index.ts";
 import type { AppError } from "../foundation/errors.ts";
 import { isUuid } from "../foundation/ids.ts";
+import { isVersion, versionOrder } from "../foundation/semantic_version.ts";
 import { workflowErrors } from "./errors.ts";
-import { isStartable, isVersion, versionOrder } from "./model.ts";
+import { isStartable } from "./model.ts";
 import * as queries from "./queries.ts";
 import { type DefinitionSummary, type DefinitionView, summaryOf, viewOf } from "./views.ts";
 

@@ -10,6 +10,8 @@ import { type HostileRequest, hostileRequest, type Route, routesOf } from "./req
 const definitions = "/api/v1/workflows/definitions";
 const instances = "/api/v1/workflows/instances";
 const templates = "/api/v1/workflows/templates";
+const triggers = "/api/v1/workflow-triggers";
+const schedules = "/api/v1/schedules";
 const requests = 4_000;
 const longestAnswerMs = 10_000;
 
@@ -18,7 +20,7 @@ let agent: http.Agent;
 let routes: Route[];
 let existing: string[];
 let ended: string[];
-let templateRefs: string[];
+let named: Record<string, string[]>;
 let root: Record<string, unknown>;
 
 beforeAll(async () => {
@@ -39,8 +41,30 @@ beforeAll(async () => {
   const [template] = goodBodies(templates);
   const trap = await program.call("POST", templates, { body: template });
   expect(trap.status, JSON.stringify(trap.body)).toBe(201);
-  existing = ["double", "waits", "victim", created.body.id];
-  templateRefs = [trap.body.id, "trap", "second-trap", "poll-until", "saga"];
+  for (const path of ["/api/v1/event-definitions", "/api/v1/events"]) {
+    const [body] = goodBodies(path);
+    expect((await program.call("POST", path, { body })).status).toBeLessThan(300);
+  }
+  existing = ["double", "waits", "victim", created.body.id, "Trap", "trap-1"];
+  const hooks: string[] = [];
+  for (const body of goodBodies(triggers)) {
+    const made = await program.call("POST", triggers, { body });
+    expect(made.status, JSON.stringify(made.body)).toBe(201);
+    hooks.push(made.body.id);
+  }
+  const scheduleRefs: string[] = [];
+  for (const body of goodBodies(schedules)) {
+    const schedule = await program.call("POST", schedules, { body });
+    expect(schedule.status, JSON.stringify(schedule.body)).toBe(201);
+    scheduleRefs.push(schedule.body.id, schedule.body.name as string);
+  }
+  named = {
+    "/schedules": scheduleRefs,
+    "/templates": [trap.body.id, "trap", "second-trap", "poll-until", "saga"],
+    "/workflow-triggers": ["trap-trigger", "trap-hook", "trap-cancel", "trap-hand", ...hooks],
+    "/hooks/": hooks,
+    ...(await subscribers()),
+  };
   // Many, for a cancel ends one.
   for (let n = 0; n < 60; n++) {
     const asleep = await program.call("POST", instances, { body: { definitionId: "waits", input: n } });
@@ -51,6 +75,26 @@ afterAll(async () => {
   agent.destroy();
   await program.stop();
 });
+
+/** Subscriptions, replays and dead letters. */
+async function subscribers(): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = { "/subscriptions": [], "/replays": [], "/dead-letters": [] };
+  for (const path of ["/subscriptions", "/replays"]) {
+    for (const body of goodBodies(`/api/v1${path}`)) {
+      const { status, body: made } = await program.call("POST", `/api/v1${path}`, { body });
+      expect(status, JSON.stringify(made)).toBeLessThan(300);
+      if (made.id !== undefined) found[path]!.push(made.id);
+    }
+  }
+  const rows = await program.app.db.unnamed<{ id: string }>(
+    `insert into event_processing_service.dead_letter_queue
+       (id, namespace, event_id, subscriber_id, original_event, error_message, error_type, error_code)
+     select gen_random_uuid(), 'default', gen_random_uuid()::text, who, '{"pattern":"a.b","payload":1}', 'No', 'VALIDATION', 'X'
+     from unnest('{intake,intake,intake,trigger:x,subscription:y,sequence:z}'::text[]) who returning id`,
+  );
+  found["/dead-letters"] = rows.map(({ id }) => id);
+  return found;
+}
 
 interface Answer {
   status: number;
@@ -100,13 +144,16 @@ test("the OpenAPI document names the routes that are attacked", () => {
   expect(names).toContain(`POST ${instances}/batch`);
   expect(names).toContain(`POST ${definitions}`);
   expect(names).toContain(`POST ${templates}/{id}/instantiate`);
+  expect(names).toContain(`POST ${triggers}/{id}/fire`);
+  expect(names).toContain("POST /api/v1/hooks/{triggerId}");
   expect(names).toContain("GET /api/v1/nodes");
+  expect(names).toContain("POST /api/v1/events");
   expect(names.length).toBeGreaterThanOrEqual(33);
 });
 
 test(`${requests} hostile requests are answered below 500, every refusal by a problem document`, async () => {
   const statuses = new Map<number, number>();
-  const aim = { routes, root, definition: publishedSchema(), existing, templates: templateRefs, ended, key: testKey };
+  const aim = { routes, root, definition: publishedSchema(), existing, named, ended, key: testKey };
   const property = fc.asyncProperty(hostileRequest(aim), async (request) => {
     const { status, type, text } = await send(request);
     statuses.set(status, (statuses.get(status) ?? 0) + 1);

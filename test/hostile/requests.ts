@@ -47,8 +47,8 @@ export interface Aim {
   definition: Schema;
   /** Ids and names of what exists. */
   existing: readonly string[];
-  /** Of templates, for their routes: among all that exists they would hardly be met. */
-  templates: readonly string[];
+  /** Of what has routes of its own, by a part of their path: among all that exists it would hardly be met. */
+  named: Readonly<Record<string, readonly string[]>>;
   /** Ids of instances that have ended: what would change them is a conflict. */
   ended: readonly string[];
   key: string;
@@ -88,6 +88,8 @@ const contentTypes: readonly string[] = [
   "application/json; charset=utf-8",
   "application/json; charset=utf-16",
   "application/problem+json",
+  "application/cloudevents+json",
+  "application/cloudevents-batch+json",
   "application/yaml",
   "text/yaml",
   "text/plain",
@@ -129,8 +131,8 @@ export function hostileRequest(aim: Aim): fc.Arbitrary<HostileRequest> {
 }
 
 /** One part of a path: something that exists, something that could, something hostile, something badly escaped. */
-function segment({ existing, templates, ended }: Aim, { template }: Route): fc.Arbitrary<string> {
-  const known = template.includes("/templates") ? templates : existing;
+function segment({ existing, named, ended }: Aim, { template }: Route): fc.Arbitrary<string> {
+  const [, known = existing] = Object.entries(named).find(([part]) => template.includes(part)) ?? [];
   return fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(...known) },
     { weight: 4, arbitrary: fc.constantFrom(...ended) },
@@ -191,6 +193,8 @@ function headersOf({ key }: Aim): fc.Arbitrary<Record<string, string>> {
     { "last-event-id": "99999999999999999999" },
     { "last-event-id": "-1" },
     { traceparent: "00-zz" },
+    { "ce-specversion": "1.0", "ce-id": "%F0%9F", "ce-source": "/", "ce-type": "a.b" },
+    { "ce-specversion": "1.0", "ce-id": "1", "ce-source": "/", "ce-type": "trap.set", "ce-__proto__": "x" },
     { "x-request-id": "a b\tc" },
     { accept: "text/html" },
     { expect: "200-maybe" },

@@ -1,6 +1,7 @@
 /** The engine's statements with values to run them by, the indexes that they may use, and how much they may read. */
 
 import * as archive from "../../src/engine/queries/archive.ts";
+import * as events from "../../src/engine/queries/events.ts";
 import * as lanes from "../../src/engine/queries/lanes.ts";
 import * as retention from "../../src/engine/queries/retention.ts";
 import * as retire from "../../src/engine/queries/retire.ts";
@@ -31,6 +32,8 @@ export type Some = (count: number) => readonly Sample[];
 export const instancesKey = "workflow_instances_pkey";
 export const byTime = "workflow_instances_namespace_idx";
 const journalKey = "workflow_instance_steps_pkey";
+/** Of the event that started an instance. */
+const eventsKey = "event_instances_pkey";
 const payloadsOfInstance = "payloads_instance_idx";
 const transitionsOfEntity = "fsm_transitions_entity_idx";
 const logKey = "execution_logs_pkey";
@@ -51,7 +54,7 @@ export interface Case {
   rows?: number;
 }
 
-const of = (
+export const caseOf = (
   statement: Statement,
   given: { values: (some: Some) => readonly unknown[]; indexes: readonly string[]; most: number; rows?: number },
 ): Case => ({ name: statement.name, text: () => statement.text, ...given });
@@ -63,42 +66,42 @@ const keyed = instanceCount - 2;
 const pagesPerFold = 22;
 
 export const cases: readonly Case[] = [
-  of(work.readReady, {
+  caseOf(work.readReady, {
     values: () => [1, zeroId, 20],
-    indexes: ["workflow_instances_ready_idx", payloadsOfInstance, journalKey],
+    indexes: ["workflow_instances_ready_idx", payloadsOfInstance, journalKey, eventsKey],
     most: 20 * pagesPerFold,
     rows: 10,
   }),
-  of(work.readInstances, {
+  caseOf(work.readInstances, {
     values: (some) => columns(some(200)),
-    indexes: [instancesKey, payloadsOfInstance, journalKey],
+    indexes: [instancesKey, payloadsOfInstance, journalKey, eventsKey],
     most: 200 * pagesPerFold,
     rows: 200,
   }),
-  of(work.readAwaiting, {
+  caseOf(work.readAwaiting, {
     values: () => [shards, ["task-1"], 100],
     indexes: ["workflow_instances_awaiting_idx"],
     most: 500,
     rows: 100,
   }),
-  of(work.readTimers, {
+  caseOf(work.readTimers, {
     values: () => [shards, shards.map(() => 0), Date.now() + 60_000, 20],
     indexes: ["timers_pkey"],
     most: 64 * 25,
     rows: 32 * 20,
   }),
-  of(work.readInbox, {
-    values: () => [shards, shards.map(() => 0), 20],
+  caseOf(work.readInbox, {
+    values: () => [shards, shards.map(() => 0), 20, null],
     indexes: ["inbox_pkey"],
     most: 64 * 5,
     rows: 16 * 20,
   }),
-  of(work.postInbox, {
+  caseOf(work.postInbox, {
     values: (some) => [JSON.stringify(some(1).map(({ shard, id }) => [shard, "SIGNAL", id, {}]))],
     indexes: [],
     most: 20,
   }),
-  of(work.firstStarts, {
+  caseOf(work.firstStarts, {
     values: () => [
       JSON.stringify([[keyed % shardCount, bigNamespace, workflowOf(Math.floor(keyed / 7) % 20), `key-${keyed}`]]),
     ],
@@ -106,77 +109,82 @@ export const cases: readonly Case[] = [
     most: 5,
     rows: 1,
   }),
-  of(work.takeErrands, { values: () => [zeroId, 100], indexes: ["errands_pkey", journalKey], most: 10 }),
-  of(work.savePayload, {
+  caseOf(work.takeErrands, { values: () => [zeroId, 100], indexes: ["errands_pkey", journalKey], most: 10 }),
+  caseOf(work.savePayload, {
     values: (some) => [1, uuidv7(Date.now()), some(1)[0]!.id, "{}"],
     indexes: [],
     most: 30,
   }),
-  of(work.readPayloads, {
+  caseOf(work.readPayloads, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, some(100).map(({ id }) => id)],
     indexes: ["payloads_pkey", "payloads_instance_idx"],
     most: 100 * 4,
   }),
-  of(work.readStatuses, {
+  caseOf(work.readStatuses, {
     values: (some) => columns(some(100)),
     indexes: [instancesKey, journalKey],
     most: 100 * pagesPerFold,
     rows: 100,
   }),
-  of(work.deleteExpiredKeys, { values: () => [], indexes: ["idempotency_keys_expires_idx"], most: 10 }),
-  of(work.deleteOrphanPayloads, { values: () => [], indexes: ["payloads_unclaimed_idx"], most: 4_000 }),
-  of(views.readInstanceView, {
+  caseOf(work.deleteExpiredKeys, { values: () => [], indexes: ["idempotency_keys_expires_idx"], most: 10 }),
+  caseOf(work.deleteOrphanPayloads, { values: () => [], indexes: ["payloads_unclaimed_idx"], most: 4_000 }),
+  caseOf(views.readInstanceView, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id],
-    indexes: [instancesKey, payloadsOfInstance, journalKey],
+    indexes: [instancesKey, payloadsOfInstance, journalKey, eventsKey],
     most: 30,
   }),
-  of(views.isInstanceKnown, {
+  caseOf(views.isInstanceKnown, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, bigNamespace],
     indexes: [instancesKey],
     most: 5,
   }),
-  of(views.readHistory, {
+  caseOf(views.readHistory, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, 0, 100],
     indexes: [journalKey],
     most: 30,
     rows: 1,
   }),
-  of(views.readTransitions, {
+  caseOf(views.readTransitions, {
     values: (some) => [some(1)[0]!.shard, some(1)[0]!.id, bigNamespace, 100],
     indexes: [transitionsOfEntity],
     most: 30,
     rows: 1,
   }),
-  of(views.readPausedSince, {
+  caseOf(views.readPausedSince, {
     values: (some) => [one(some).shard, one(some).id],
     indexes: [transitionsOfEntity],
     most: 30,
   }),
-  of(views.readLogs, {
+  caseOf(views.readLogs, {
     values: (some) => [one(some).shard, one(some).id, bigNamespace, null, levels, null, null, 100],
     indexes: [logKey],
     most: 300,
   }),
-  of(views.readInstancePermits, {
+  caseOf(views.readWaitsOfEvent, {
+    values: (some) => [bigNamespace, one(some).id, 1_001],
+    indexes: ["workflow_event_subscriptions_event_idx"],
+    most: 30,
+  }),
+  caseOf(views.readInstancePermits, {
     values: (some) => [one(some).id],
     indexes: ["concurrency_permits_instance_idx", permitKey],
     most: 150,
     rows: 1,
   }),
-  of(work.readPermits, { values: () => [7, busyLimit], indexes: [permitKey], most: 150, rows: 1_000 }),
-  of(work.readEndings, {
+  caseOf(work.readPermits, { values: () => [7, busyLimit], indexes: [permitKey], most: 150, rows: 1_000 }),
+  caseOf(work.readEndings, {
     values: (some) => [one(some).shard, one(some).id, 0, 2_000],
     indexes: [journalKey],
     most: 30,
     rows: 1,
   }),
-  of(work.readJournal, {
+  caseOf(work.readJournal, {
     values: (some) => [one(some).shard, one(some).id, 0, 2_000],
     indexes: [journalKey],
     most: 30,
     rows: 1,
   }),
-  of(work.saveLogs, {
+  caseOf(work.saveLogs, {
     values: (some) => [
       JSON.stringify([
         [one(some).shard, one(some).id, uuidv7(Date.now()), null, "info", "m", null, "task", "a", "a", 1, Date.now()],
@@ -185,7 +193,7 @@ export const cases: readonly Case[] = [
     indexes: [instancesKey, logKey],
     most: 60,
   }),
-  of(work.saveCarried, {
+  caseOf(work.saveCarried, {
     values: (some) => [
       JSON.stringify([[one(some).shard, one(some).id, 9, "a", null, "TASK", 1, "COMPLETED", {}, {}, null, null, 1, 2]]),
       "carried",
@@ -193,59 +201,64 @@ export const cases: readonly Case[] = [
     indexes: [],
     most: 60,
   }),
-  of(statistics.readStatistics, {
+  caseOf(statistics.readStatistics, {
     values: () => [[definitionOf(3, 0), definitionOf(3, 1)]],
     indexes: ["definition_statistics_pkey", "definition_tallies_definition_idx"],
     most: 1_300,
     rows: 200,
   }),
-  of(views.isDefinitionUsed, {
+  caseOf(views.isDefinitionUsed, {
     values: () => [bigNamespace, workflowOf(3), definitionOf(3, 1)],
     indexes: ["workflow_instances_definition_idx"],
     most: 50,
     rows: 1,
   }),
-  of(retention.readExpired, {
+  caseOf(events.readOpenInstances, {
+    values: (some) => [bigNamespace, `order-${Math.floor((one(some).n + 96) / 2)}`, workflowOf(3), 1_000],
+    indexes: ["workflow_instances_correlation_idx"],
+    most: 40,
+  }),
+  caseOf(retention.readExpired, {
     values: () => [daysAgo(1), daysAgo(30), 1_000],
     indexes: ["workflow_instances_expires_idx"],
     most: 1_200,
     rows: 1_000,
   }),
-  of(retention.deleteExpiredLogs, {
+  caseOf(retention.deleteExpiredLogs, {
     values: () => [daysAgo(-30), 100],
     indexes: ["execution_logs_expires_idx", logKey],
     most: 100 * 10,
   }),
-  of(archive.readExpiredOfWeek, {
+  caseOf(archive.readExpiredOfWeek, {
     values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 25, daysAgo(1), daysAgo(0)],
     indexes: [instancesKey],
     most: 300,
     rows: 25,
   }),
-  of(archive.readArchivedInstances, {
+  caseOf(archive.readArchivedInstances, {
     values: (some) => columns(some(25)),
     indexes: [instancesKey],
     most: 25 * 5,
     rows: 25,
   }),
-  of(archive.readArchivedSteps, {
+  caseOf(archive.readArchivedSteps, {
     values: (some) => [...thirdOf(some, 25, "0"), 100],
     indexes: [journalKey],
     most: 25 * 20,
     rows: 25,
   }),
-  of(archive.readArchivedTransitions, {
+  caseOf(archive.readArchivedTransitions, {
     values: (some) => [...thirdOf(some, 25, "0"), 100],
     indexes: [transitionsOfEntity],
     most: 25 * 30,
     rows: 25,
   }),
-  of(archive.readArchivedLogs, {
+  caseOf(archive.readArchivedLogs, {
     values: (some) => [...thirdOf(some, 25, zeroId), 100],
     indexes: [logKey],
     most: 25 * 300,
   }),
-  of(retention.trimInstances, {
+  caseOf(retention.trimInstances, {
     values: () => [-1, zeroId, daysAgo(12), daysAgo(2), 1_000, daysAgo(1), daysAgo(0)],
     indexes: [instancesKey],
     most: 10_000,
@@ -257,6 +270,15 @@ export const cases: readonly Case[] = [
 export const others: readonly { statement: Statement; because: string }[] = [
   { statement: work.acceptStarts, because: "its function is looked at below" },
   { statement: lanes.flush, because: "its function is looked at below" },
+  { statement: lanes.flushWithEvents, because: "its function is looked at with the events" },
+  { statement: events.acceptEvents, because: "its function is looked at with the events" },
+  { statement: events.dropOldEvents, because: "once an hour, by the bounds of partitions" },
+  { statement: views.eventBacklog, because: "it looks through what is left to be taken, up to a limit" },
+  { statement: events.deleteOldOccurrences, because: "once an hour, by the time of pages" },
+  ...[events.readRoutingRevision, events.readShapes].map((statement) => ({
+    statement,
+    because: "one row, or all shapes when something has changed",
+  })),
   { statement: lanes.acquireShard, because: "its function is looked at below" },
   { statement: work.acceptRestart, because: "its function is looked at below" },
   { statement: retention.deleteInstances, because: "its function is looked at below" },

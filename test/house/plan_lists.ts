@@ -24,7 +24,7 @@ const counted = (
   return { ...given, name, text: (some) => sent(some).text, values: (some) => sent(some).values, rows: 1 };
 };
 
-function assembled(send: (db: Db) => Promise<unknown>): { text: string; values: readonly unknown[] } {
+export function assembled(send: (db: Db) => Promise<unknown>): { text: string; values: readonly unknown[] } {
   let sent: { text: string; values: readonly unknown[] } | undefined;
   const refuse = () => Promise.reject(new Error("lists are assembled"));
   void send({

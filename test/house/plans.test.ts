@@ -6,9 +6,11 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as archive from "../../src/engine/queries/archive.ts";
+import * as events from "../../src/engine/queries/events.ts";
 import * as lanes from "../../src/engine/queries/lanes.ts";
 import * as retention from "../../src/engine/queries/retention.ts";
 import * as retire from "../../src/engine/queries/retire.ts";
+import * as schedules from "../../src/engine/queries/schedules.ts";
 import * as statistics from "../../src/engine/queries/statistics.ts";
 import * as views from "../../src/engine/queries/views.ts";
 import * as work from "../../src/engine/queries/work.ts";
@@ -17,9 +19,12 @@ import type { Connection, Database, Statement } from "../../src/foundation/datab
 import { uuidv7 } from "../../src/foundation/ids.ts";
 import { openTestDatabase } from "../support/database.ts";
 import { bigNamespace, definitionOf, insertManyInstances, type Sample, workflowOf } from "../support/many_instances.ts";
-import { type Explainer, openExplainer, type Plan } from "../support/plans.ts";
+import { type Explainer, openExplainer } from "../support/plans.ts";
 import { type Case, cases, instancesKey, others, type Some } from "./plan_cases.ts";
+import { checkCost, checkIndexes, faultsOf } from "./plan_checks.ts";
 import { counts, lists } from "./plan_lists.ts";
+import { routingCases } from "./plan_routing_cases.ts";
+import { homeCases } from "./plan_schedule_cases.ts";
 
 /** What is asked for in the empty tables too. */
 const nobody: Sample[] = [{ n: 0, shard: 1, id: uuidv7(Date.now()) }];
@@ -47,32 +52,9 @@ afterAll(async () => {
   await drop();
 });
 
-/** Tables with a row for each node, lane or shard; everything else may grow. */
-const smallTables = new Set(["node_registrations", "lanes", "shard_leases", "cluster_settings"]);
-
-/** What is wrong with how a plan reaches tables. */
-function faultsOf(plan: Plan, indexes: readonly string[]): string[] {
-  return plan.nodes.flatMap(({ kind, relation, index }) => {
-    if (kind === "Seq Scan") return smallTables.has(relation ?? "") ? [] : [`Seq Scan on ${relation}`];
-    if (index === undefined || indexes.includes(index)) return [];
-    return [`${kind} by ${index}`];
-  });
-}
-
-async function checkIndexes(one: Case): Promise<void> {
-  for (const generic of [false, true]) {
-    const plan = await explainer.explain({ text: one.text(some), values: one.values(some), generic });
-    expect(faultsOf(plan, one.indexes), generic ? "prepared" : "first call").toEqual([]);
-  }
-}
-
-async function checkCost(one: Case): Promise<void> {
-  for (const generic of [false, true]) {
-    const plan = await explainer.explain({ text: one.text(some), values: one.values(some), generic });
-    expect(plan.buffers, `pages, ${generic ? "prepared" : "first call"}`).toBeLessThanOrEqual(one.most);
-    expect(plan.nodes[0]!.rows).toBeGreaterThanOrEqual(one.rows ?? 0);
-  }
-}
+const look = () => ({ explainer, some });
+const usesIndexes = (one: Case) => checkIndexes(one, look());
+const readsFew = (one: Case) => checkCost(one, look());
 
 interface Call {
   text: string;
@@ -254,10 +236,14 @@ async function checkFunctions(): Promise<void> {
 }
 
 test("every statement of the engine is looked at, or known not to need it", () => {
-  const named = [lanes, work, views, statistics, retention, archive, retire].flatMap((module) =>
+  const named = [lanes, work, events, schedules, views, statistics, retention, archive, retire].flatMap((module) =>
     Object.values(module).filter((value): value is Statement => typeof value === "object" && "name" in value),
   );
-  const seen = [...cases.map(({ name }) => name), ...others.map(({ statement }) => statement.name)];
+  const seen = [
+    // Of one statement there may be cases of several kinds.
+    ...new Set([...cases, ...routingCases, ...homeCases].map(({ name }) => name.split(" ")[0]!)),
+    ...others.map(({ statement }) => statement.name),
+  ];
   expect(named.map(({ name }) => name).sort()).toEqual(seen.sort());
 });
 
@@ -267,8 +253,8 @@ describe("in tables that were analyzed while they were empty", () => {
     await line.query(retention.forgetEmptiness);
   });
 
-  test.each(cases)("$name uses its index", checkIndexes);
-  test.each(lists)("a list $name uses its index", checkIndexes);
+  test.each(cases)("$name uses its index", usesIndexes);
+  test.each(lists)("a list $name uses its index", usesIndexes);
   test("functions use their indexes", checkFunctions);
 });
 
@@ -282,12 +268,12 @@ describe("with 1,000,000 instances", () => {
     // A quarter of a minute; on a busy machine several times as long.
   }, 300_000);
 
-  test.each(cases)("$name uses its index", checkIndexes);
-  test.each(cases)("$name reads few pages", checkCost);
-  test.each(lists)("a list $name uses its index", checkIndexes);
-  test.each(lists)("a list $name reads few pages", checkCost);
-  test.each(counts)("a count $name uses its index", checkIndexes);
-  test.each(counts)("a count $name reads few pages", checkCost);
+  test.each(cases)("$name uses its index", usesIndexes);
+  test.each(cases)("$name reads few pages", readsFew);
+  test.each(lists)("a list $name uses its index", usesIndexes);
+  test.each(lists)("a list $name reads few pages", readsFew);
+  test.each(counts)("a count $name uses its index", usesIndexes);
+  test.each(counts)("a count $name reads few pages", readsFew);
   test("functions use their indexes", checkFunctions);
 
   test("a flush of one step reads few pages", async () => {

@@ -106,9 +106,11 @@ function stepOf(place: Place): fc.Arbitrary<Step> {
         "payload.n == 1",
         "event.payload.n > 1",
         "payload.n > variables.v",
+        "payload.n == input.n && payload.n < 4",
         place.inMap ? "payload.n == index" : "payload.n < 3",
       ),
     ),
+    lookBack: rarely(fc.oneof(ms, fc.constant(0))),
     eventTimeout: fc.record({
       duration: ms,
       timeoutHandlerStepId: fc.constantFrom(undefined, ...place.ids.slice(place.at + 1)),
@@ -154,7 +156,18 @@ function stepOf(place: Place): fc.Arbitrary<Step> {
     taskId: fc.constant("transform"),
     input: fc.constantFrom({ expression: "{'ok': input.n > 2, 'n': 1}" }, { expression: "variables.v + 1" }),
   });
+  const publishing = fc.record({
+    ...typed("TASK"),
+    taskId: fc.constant("event.publish"),
+    input: often<Json>(
+      [3, { pattern: "p.${input.n}", payload: { v: "${variables.v}" } }],
+      [1, { pattern: "go", payload: "input.n" }],
+      [1, { pattern: "no name", payload: 1 }],
+    ),
+    retryPolicy: rarely(retryPolicy),
+  });
   const quick = [
+    { weight: 2, arbitrary: publishing },
     { weight: 1, arbitrary: end },
     { weight: 2, arbitrary: computed },
     { weight: 2, arbitrary: fc.record(typed("DECISION")) },
@@ -232,6 +245,7 @@ export function allSteps(steps: readonly Step[]): Step[] {
 const undoing = fc.array(
   fc.record({
     of: fc.nat(20),
+    publishes: rarely(fc.constant("{'pattern': 'undone', 'payload': originalOutput}")),
     input: rarely(fc.constantFrom("originalOutput", "input.broken.name", "[originalInput, error]")),
     condition: rarely(
       fc.constantFrom("originalOutput.ok == true", "originalInput == 3", "input.broken.name", "error != null"),
@@ -243,15 +257,16 @@ const undoing = fc.array(
 );
 
 /** Of steps that can be undone, those that the numbers name. */
-function compensationSteps(steps: Step[], given: { of: number }[]): CompensationStep[] {
+function compensationSteps(steps: Step[], given: { of: number; publishes?: Json | undefined }[]): CompensationStep[] {
   const ids = allSteps(steps).flatMap(({ stepId, type }) => (undoable.includes(type) ? stepId : []));
   if (ids.length === 0) return [];
-  return given.map(({ of, ...more }, i) => ({
+  return given.map(({ of, publishes, ...more }, i) => ({
     stepId: `undo${i}`,
     compensationFor: ids[of % ids.length]!,
     type: "TASK",
-    taskId: "undo",
+    taskId: publishes === undefined ? "undo" : "event.publish",
     ...more,
+    ...(publishes === undefined ? {} : { input: publishes }),
   }));
 }
 const undoable = ["TASK", "EVENT_WAIT", "WORKFLOW"];

@@ -1,10 +1,10 @@
 /** The machine of the engine in the oracle's world: every fact at its instant, with deaths and hand-overs in between. */
 
 import type { Definition, Json } from "../../src/engine/index.ts";
-import type { Program } from "../../src/engine/machine/program.ts";
 import type { JournalEntry } from "../../src/engine/machine/state.ts";
 import { errorInfo, Single } from "../../src/engine/simulation/single.ts";
 import type { History, Row } from "./history.ts";
+import { createMail } from "./mail.ts";
 import { childId, type Oracle, refused, type Told } from "./oracle.ts";
 
 interface Happening {
@@ -31,10 +31,15 @@ export function drive(definition: Definition, input: Json, oracle: Oracle, upset
   const children = new Map<string, { path: string; told: Told; atMs: number }>();
   /** Timers whose facts have been given; their rows may stay. */
   const fired = new Map<string, number>();
+  const mail = createMail(single);
   const arranged: Happening[] = [
     ...oracle.signals.map(({ type, payload }, i) => ({
       atMs: oracle.signals.slice(0, i + 1).reduce((sum, { afterMs }) => sum + afterMs, 0),
       act: () => void single.signal(type, payload, { signalId: `s${i}` }),
+    })),
+    ...oracle.events.map(({ type, payload }, i) => ({
+      atMs: oracle.events.slice(0, i + 1).reduce((sum, { afterMs }) => sum + afterMs, 0),
+      act: () => mail.route({ id: `e${i}`, type, payload, acceptedAt: single.now }),
     })),
     { atMs: oracle.cancel.afterMs, act: () => void single.cancel({ compensate: oracle.cancel.compensate }) },
     ...upsets.map(([atMs, kind]) => ({
@@ -87,6 +92,7 @@ export function drive(definition: Definition, input: Json, oracle: Oracle, upset
           fired.set(key, dueAt);
           single.give({ kind: "timer", key, dueAt });
         });
+    if (mail.isLookingBack()) offer(single.now, mail.lookBack);
     return first;
   }
 
@@ -117,7 +123,7 @@ export function drive(definition: Definition, input: Json, oracle: Oracle, upset
     ...(status === "FAILED" ? { code: error!.code } : {}),
     ...(status === "COMPLETED" ? { output: output ?? null } : {}),
     variables,
-    rows: single.rows.flatMap((row) => rowOf(row, single.program)),
+    rows: single.rows.flatMap((row) => rowOf(row, single)),
     atMs: completedAt ?? -1,
   };
 }
@@ -128,8 +134,9 @@ function endOf(told: Told, now: number) {
   return { status: "FAILED" as const, error: errorInfo(told.error, now) };
 }
 
-function rowOf(row: JournalEntry, program: Program): Row[] {
+function rowOf(row: JournalEntry, { program, published }: Single): Row[] {
   const { path, attempt, status, type } = row;
+  const event = published.find(({ id }) => id === (row.output as { id?: Json } | null)?.id);
   const asked = (type === "TASK" && program.steps.get(row.stepId)?.transform === undefined) || type === "WORKFLOW";
   if (status !== "COMPLETED" && status !== "FAILED" && status !== "CANCELLED") return [];
   return [
@@ -140,6 +147,7 @@ function rowOf(row: JournalEntry, program: Program): Row[] {
       ...(asked ? { input: row.input ?? null } : {}),
       ...(status === "FAILED" ? { code: row.error?.code ?? "none" } : {}),
       ...(status === "COMPLETED" ? { output: row.output ?? null } : {}),
+      ...(event === undefined ? {} : { published: { pattern: event.pattern, payload: event.payload } }),
       atMs: row.completedAt ?? -1,
     },
   ];

@@ -39,6 +39,8 @@ function casesOf(): { given: Case; expected: Set<string> }[] {
     for (const { definition, n, outcomes } of fc.sample(worlds, { numRuns: 50, seed: seed + part })) {
       const given = { definition: { ...definition, workflowId: `w${cases.length}` }, input: inputOf(n), outcomes };
       if (validateDefinition(given.definition).errors.length > 0) continue;
+      // What one instance publishes would be heard by the waits of all.
+      if (JSON.stringify(given.definition).includes("event.publish")) continue;
       const expected = likelyHistories(given);
       if (expected !== undefined) cases.push({ given, expected });
     }
@@ -65,7 +67,13 @@ test("whatever is defined, the history in the database is one of the model's", {
   const ended: ((typeof cases)[number] & { text: string })[] = [];
   async function lane(): Promise<void> {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const oracle = createOracle({ outcomes: next.given.outcomes, timing: 1, longestMs: 8, refuses: false });
+      const oracle = createOracle({
+        outcomes: next.given.outcomes,
+        timing: 1,
+        longestMs: 8,
+        refuses: false,
+        publishes: false,
+      });
       const history = await live.run(testApp.app, { ...next.given, oracle });
       ended.push({ ...next, text: linesOf(history, { times: false }).join("\n") });
     }

@@ -8,7 +8,7 @@ import type { Json, MapStep, ParallelStep, RetryPolicy, Step } from "../../src/e
 import { type Co, nothing, timeUp } from "./coroutines.ts";
 import type { Status } from "./history.ts";
 import { childId, type Failure, type Mail, refused } from "./oracle.ts";
-import { backoff, bag, caughtAround, type End, evaluate, type Frame, failed, holds, mapped, matches, pathOf, seen, type World } from "./scope.ts"; // biome-ignore format: one line
+import { backoff, bag, caughtAround, type End, evaluate, type Frame, failed, holds, lookBack, mapped, matches, pathOf, seen, type World } from "./scope.ts"; // biome-ignore format: one line
 
 type Ways = { default?: string; conditions?: { condition: string; nextStep: string }[] };
 type Doing = Step & { retryPolicy?: RetryPolicy; input?: Json };
@@ -42,20 +42,23 @@ export function* attempts(world: World, step: Doing, at: At, more?: object): Co<
   const { frame, path } = at;
   let [attempt, isOver] = [1, false];
   const acts = (step.type === "TASK" && step.taskId !== "transform") || step.type === "WORKFLOW";
+  const publishes = step.type === "TASK" && step.taskId === "event.publish";
   const policy = step.retryPolicy ?? (step.type === "TASK" ? {} : { maxAttempts: 1 });
   const plain: End = { output: acts ? world.input : null };
   const given = acts && step.input !== undefined ? evaluate(world, step.input, frame, more) : plain;
   const record = (status: Status, end: Partial<{ output: Json; error: Failure }> = {}) => {
     const asked = acts && "output" in given ? { input: given.output } : {};
     const shown = end.error === undefined ? { output: end.output ?? null } : { code: end.error.code };
-    rows.push({ path, attempt, status, ...asked, ...shown, atMs: clock.now });
+    const { pattern, payload } = (asked.input ?? {}) as { pattern?: Json; payload?: Json };
+    const published = publishes && status === "COMPLETED" ? { published: { pattern, payload } as Json } : {};
+    rows.push({ path, attempt, status, ...asked, ...shown, ...published, atMs: clock.now });
     frame.steps[step.stepId] = { status, ...end };
   };
   try {
     for (;;) {
       const set = bag<Json>();
-      let end = "error" in given ? given : yield* once(world, step, { ...at, attempt, set });
-      const ms = "error" in end && acts ? backoff(policy, end.error, attempt) : undefined;
+      let end = "error" in given ? given : yield* once(world, step, { ...at, attempt, set, given: given.output });
+      const ms = "error" in end && acts && !publishes ? backoff(policy, end.error, attempt) : undefined;
       if ("output" in end) end = mapped(world, step.outputMapping, { frame, end, set, more: end });
       isOver = ms === undefined;
       if ("output" in end) {
@@ -86,7 +89,11 @@ export function* attempts(world: World, step: Doing, at: At, more?: object): Co<
 }
 
 /** One attempt. What an event's mapping sets goes into `set`. */
-function* once(world: World, step: Step, at: At & { attempt: number; set: Record<string, Json> }): Co<End> {
+function* once(
+  world: World,
+  step: Step,
+  at: At & { attempt: number; set: Record<string, Json>; given: Json },
+): Co<End> {
   const { clock, oracle, waits, mailbox } = world;
   const { frame, path, attempt, set } = at;
   const timeout = failed("TIMEOUT", "TIMEOUT");
@@ -96,6 +103,7 @@ function* once(world: World, step: Step, at: At & { attempt: number; set: Record
     if (ms.output > 0) yield clock.until(ms.output);
   } else if (step.type === "TASK") {
     if (step.taskId === "transform") return evaluate(world, (step.input as { expression: string }).expression, frame);
+    if (step.taskId === "event.publish") return published(at.given);
     const { afterMs, ...end } = oracle.task(path, attempt);
     yield clock.until(afterMs);
     return end;
@@ -108,17 +116,22 @@ function* once(world: World, step: Step, at: At & { attempt: number; set: Record
     return woke === timeUp ? timeout : end;
   } else if (step.type === "EVENT_WAIT") {
     const { eventPattern, eventCondition, eventTimeout, eventPayloadMapping } = step;
+    const sinceMs = step.lookBack === undefined ? 0 : clock.now - Number(step.lookBack);
     const fits = (mail: Mail) => matches(eventPattern, mail.type) && holds(world, eventCondition, frame, seen(mail));
     const mail = (yield clock.until(eventTimeout?.duration as number | undefined, (wake) => {
-      const wait = { fits, wake };
+      const wait = { sinceMs, fits, wake };
       const kept = mailbox.findIndex(fits);
-      if (kept === -1) waits.add(wait);
-      else {
+      let forget = nothing;
+      if (kept === -1) {
+        waits.add(wait);
+        forget = lookBack(world, wait);
+      } else {
         world.isOpen ||= world.lastBegan === clock.now;
         wake(mailbox.splice(kept, 1)[0]);
       }
       return () => {
         waits.delete(wait);
+        forget();
       };
     })) as Mail | typeof timeUp;
     if (mail === timeUp) return { ...timeout, handler: eventTimeout?.timeoutHandlerStepId };
@@ -137,6 +150,14 @@ function* once(world: World, step: Step, at: At & { attempt: number; set: Record
     return "error" in end ? end : { error: end.output as object as Failure, isLast: true };
   }
   return { output: null };
+}
+
+/** What a step gives whose input is an event; what is none fails it. */
+function published(given: Json): End {
+  const { pattern, payload, ...rest } = given as { [name: string]: Json | undefined };
+  const isEvent = typeof pattern === "string" && /^[\w.-]+$/.test(pattern) && payload !== undefined;
+  if (!isEvent || Object.keys(rest).length > 0) return failed("INPUT_INVALID");
+  return { output: { id: "published 0", eventId: "published 0" } };
 }
 
 /** Begins branches or items as there is room for them, and wakes their container once it is decided. */

@@ -6,7 +6,9 @@ import { Clock, type Co, nothing } from "./coroutines.ts";
 import type { History, Status } from "./history.ts";
 import { attempts, list } from "./interpreter.ts";
 import type { Failure, Mail, Oracle } from "./oracle.ts";
-import { backoff, bag, type End, evaluate, type Frame, failed, holds, matches, pathOf, seen, type World } from "./scope.ts"; // biome-ignore format: one line
+import { backoff, bag, type End, type Event, evaluate, type Frame, failed, holds, matches, pathOf, seen, take, type World } from "./scope.ts"; // biome-ignore format: one line
+
+type Trigger = NonNullable<Definition["cancellationTriggers"]>[number];
 
 /**
  * The history from start to end. "tooLong": it has more than 300 rows. "open": something was decided, or a signal that was
@@ -37,6 +39,8 @@ export function interpret(
       phase: "running",
       waits: new Set(),
       mailbox: [],
+      events: [],
+      consumed: new Set(),
     },
     ...{ left: [], done: [], lastBegan: -1, isOpen: false, finish },
   };
@@ -49,6 +53,7 @@ export function interpret(
     [result, error, top.caught, top.steps] = [undefined, null, undefined, bag()];
     const late = () => stop("FAILED", failed("WORKFLOW_TIMEOUT", "TIMEOUT"));
     clearRun = definition.timeout === undefined ? nothing : clock.after(definition.timeout as number, late);
+    lookBackForTriggers();
     clock.run("", list(world, definition.steps, top), (end) => {
       if ("error" in end) stop("FAILED", end);
       else result = end;
@@ -106,11 +111,30 @@ export function interpret(
     else stop("CANCELLED", undefined, compensate);
   }
 
+  const cancels = ({ eventPattern, eventCondition }: Trigger, mail: Mail) =>
+    matches(eventPattern, mail.type) && holds(world, eventCondition, top, seen(mail));
+
+  /** Triggers are waits of each run, which look back to the start. */
+  function lookBackForTriggers(): void {
+    const run = runs;
+    for (const trigger of world.events.length === 0 ? [] : cancellationTriggers)
+      clock.after(0, () => {
+        if (world.phase !== "running" || run !== runs) return;
+        if (world.events.some((event) => cancels(trigger, event))) cancel(trigger.shouldCompensate ?? true);
+      });
+  }
+
+  function hear(event: Event): void {
+    world.events.push(event);
+    if (world.phase !== "running") return;
+    const trigger = cancellationTriggers.find((each) => cancels(each, event));
+    const wait = [...world.waits].find(({ fits }) => fits(event));
+    if (trigger !== undefined) cancel(trigger.shouldCompensate ?? true);
+    else if (wait !== undefined) take(world, wait, event);
+  }
+
   function receive(mail: Mail): void {
-    const trigger = cancellationTriggers.find(
-      ({ eventPattern, eventCondition }) =>
-        matches(eventPattern, mail.type) && holds(world, eventCondition, top, seen(mail)),
-    );
+    const trigger = cancellationTriggers.find((each) => cancels(each, mail));
     const wait = [...world.waits].find(({ fits }) => fits(mail));
     if (trigger !== undefined && (world.phase !== "undoing" || mayCancel)) cancel(trigger.shouldCompensate ?? true);
     else if (wait === undefined) world.mailbox.push(mail);
@@ -119,19 +143,20 @@ export function interpret(
       wait.wake(mail);
     }
   }
-  function send([first, ...others]: Oracle["signals"]): void {
+  function send([first, ...others]: Oracle["signals"], get: (mail: Mail) => void): void {
     if (first === undefined) return;
     const { afterMs, ...mail } = first;
     clock.after(afterMs, () => {
-      receive(mail);
-      send(others);
+      get(mail);
+      send(others, get);
     });
   }
 
   clock.whenStill = () => {
     if (world.phase === "running" && result !== undefined) finish(undefined);
   };
-  send(oracle.signals);
+  send(oracle.signals, receive);
+  send(oracle.events, (mail) => hear({ ...mail, atMs: clock.now }));
   clock.after(oracle.cancel.afterMs, () => cancel(oracle.cancel.compensate));
   begin();
   while (history === undefined && world.rows.length <= 300) clock.turn();

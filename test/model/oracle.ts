@@ -23,6 +23,8 @@ export interface Oracle {
   makingMs: number;
   /** Each so long after the one before it. */
   signals: (Mail & { afterMs: number })[];
+  /** For everybody. Each so long after the one before it. */
+  events: (Mail & { afterMs: number })[];
   /** Always there, so that everything ends: long after all else where nobody cancels. */
   cancel: { afterMs: number; compensate: boolean; isWanted: boolean };
 }
@@ -44,8 +46,9 @@ export function createOracle(seeds: {
   timing: number;
   longestMs: number;
   refuses?: boolean;
+  publishes?: boolean;
 }): Oracle {
-  const { outcomes, timing, longestMs, refuses = true } = seeds;
+  const { outcomes, timing, longestMs, refuses = true, publishes = true } = seeds;
   const after = (what: string) => 1 + Math.floor(chance(`${timing} ${what}`) * longestMs);
   const pick = <T>(list: readonly T[], what: string): T =>
     list[Math.floor(chance(`${outcomes} ${what}`) * list.length)]!;
@@ -63,6 +66,12 @@ export function createOracle(seeds: {
     ];
     return pick<Json>([...some, ...some, n(what), null], `output ${what}`);
   };
+  const letters = (kind: string) =>
+    Array.from({ length: Math.floor(chance(`${outcomes} ${kind}s`) * 10) }, (_, i) => ({
+      afterMs: Math.ceil(after(`${kind} ${i}`) / 3),
+      type: pick(["go", "go", "x.a", "x.b", "stop"], `type of ${kind} ${i}`),
+      payload: { n: n(`${kind} ${i}`) },
+    }));
   const often = pick([0, 0.05, 0.15, 0.4], "often");
   const isWanted = chance(`${outcomes} cancel`) < 0.15;
   return {
@@ -83,11 +92,8 @@ export function createOracle(seeds: {
       if (end < 0.2) return { afterMs, error: { code: "CHILD_CANCELLED", category: "BUSINESS" } };
       return end < 0.2 + often ? { afterMs, error: failure(what) } : { afterMs, output: output(what) };
     },
-    signals: Array.from({ length: Math.floor(chance(`${outcomes} signals`) * 10) }, (_, i) => ({
-      afterMs: Math.ceil(after(`signal ${i}`) / 3),
-      type: pick(["go", "go", "x.a", "x.b", "stop"], `type ${i}`),
-      payload: { n: n(`signal ${i}`) },
-    })),
+    signals: letters("signal"),
+    events: publishes ? letters("event") : [],
     cancel: {
       afterMs: isWanted ? after("cancel") * 3 : 1_000 * longestMs,
       compensate: chance(`${outcomes} compensate`) < 0.7,

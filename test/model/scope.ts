@@ -3,7 +3,7 @@
 import type { Definition, Json, RetryPolicy } from "../../src/engine/index.ts";
 import { compileInput, ExpressionError } from "../../src/foundation/expressions/index.ts";
 import { compileSchema } from "../../src/foundation/json_schema/index.ts";
-import type { Clock } from "./coroutines.ts";
+import { type Clock, nothing } from "./coroutines.ts";
 import type { Row } from "./history.ts";
 import type { Failure, Mail, Oracle } from "./oracle.ts";
 
@@ -20,6 +20,17 @@ export interface Frame {
   item?: { item: Json; index: number };
 }
 
+/** A wait that is open; `sinceMs` tells which events are not for it. */
+export interface Wait {
+  sinceMs: number;
+  fits(mail: Mail): boolean;
+  wake(mail: Mail): void;
+}
+
+export interface Event extends Mail {
+  atMs: number;
+}
+
 /** One instance. */
 export interface World {
   clock: Clock;
@@ -29,8 +40,11 @@ export interface World {
   variables: Record<string, Json>;
   rows: Row[];
   phase: "running" | "undoing" | "pausing";
-  waits: Set<{ fits(mail: Mail): boolean; wake(mail: Mail): void }>;
+  waits: Set<Wait>;
   mailbox: Mail[];
+  /** All that have come since the start, and those that have ended a wait. */
+  events: Event[];
+  consumed: Set<Event>;
   /** Scopes that a PARALLEL left to themselves, by their prefixes. */
   left: string[];
   /** What can be undone, in order of completion. */
@@ -40,6 +54,26 @@ export interface World {
   isOpen: boolean;
   /** Ends the run, by the definition's output when nothing is given. */
   finish(end: End | undefined): void;
+}
+
+/** The event ends the wait, and no other. */
+export function take({ waits, consumed }: World, wait: Wait, event: Event): void {
+  consumed.add(event);
+  waits.delete(wait);
+  wait.wake(event);
+}
+
+/** Looks for events that came before the wait, once all that happens at this instant has happened. */
+export function lookBack(world: World, wait: Wait): () => void {
+  if (world.events.length === 0) return nothing;
+  return world.clock.after(0, () => {
+    if (!world.waits.has(wait)) return;
+    const { events, consumed, clock } = world;
+    const found = events.find((event) => event.atMs >= wait.sinceMs && !consumed.has(event) && wait.fits(event));
+    if (found === undefined) return;
+    world.isOpen ||= world.lastBegan === clock.now;
+    take(world, wait, found);
+  });
 }
 
 export const bag = <T>(...from: Record<string, T>[]): Record<string, T> => Object.assign(Object.create(null), ...from);

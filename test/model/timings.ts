@@ -16,7 +16,10 @@ export interface Case {
 
 /** The history under one timing, as text; undefined when the model cannot tell. Children are never refused here. */
 function historyUnder(given: Case, timing: number): string | undefined {
-  const oracle = { ...createOracle({ outcomes: given.outcomes, timing, longestMs, refuses: false }), makingMs: 1 };
+  const oracle = {
+    ...createOracle({ outcomes: given.outcomes, timing, longestMs, refuses: false, publishes: false }),
+    makingMs: 1,
+  };
   let draws = 0;
   const clock = new Clock((ms) => {
     // What comes at once comes at once, and what only comes so that everything ends comes at the end.

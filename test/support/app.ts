@@ -54,8 +54,9 @@ export interface TestApp {
 
 export async function startTestApp({
   tasks,
+  subscribers,
   settings = {},
-}: Pick<AppOptions, "tasks"> & { settings?: Partial<Settings> } = {}): Promise<TestApp> {
+}: Pick<AppOptions, "tasks" | "subscribers"> & { settings?: Partial<Settings> } = {}): Promise<TestApp> {
   const [database, directory] = await Promise.all([createTestDatabase(), makeTemporaryDirectory("millrace-app-")]);
   const app = await startApp({
     settings: {
@@ -68,6 +69,7 @@ export async function startTestApp({
     },
     log: silentLogger,
     tasks,
+    subscribers,
     checkAnswers: true,
   });
   const url = app.url ?? "";
@@ -85,7 +87,11 @@ export async function startTestApp({
   };
 }
 
-async function call(url: string, method: string, { body, headers = {}, namespace }: CallOptions = {}): Promise<Answer> {
+export async function call(
+  url: string,
+  method: string,
+  { body, headers = {}, namespace }: CallOptions = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method,
     headers: {

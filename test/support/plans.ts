@@ -119,7 +119,7 @@ export async function openExplainer(url: string): Promise<Explainer> {
 /** Text that the parameter's type reads. Arrays are written as PostgreSQL writes them; ours hold no text to escape. */
 function literal(value: unknown): string {
   if (value === null || value === undefined) return "null";
-  if (Array.isArray(value)) return pg.escapeLiteral(`{${value.join(",")}}`);
+  if (Array.isArray(value)) return pg.escapeLiteral(`{${value.map((item) => item ?? "null").join(",")}}`);
   return pg.escapeLiteral(String(value));
 }
 

@@ -1,11 +1,13 @@
 /** A program on which templates are used and what comes of them runs to its end. */
 import { expect } from "vitest";
+import type { Settings } from "../../src/foundation/settings.ts";
 import type { TaskHandler } from "../../src/tasks/index.ts";
-import { type Body, startTestApp } from "./app.ts";
+import { type Body, startTestApp, type TestApp } from "./app.ts";
 
 const instances = "/api/v1/workflows/instances";
 
 export interface Workshop {
+  readonly program: TestApp;
   /** Makes an active definition of a template; its workflowId is the answer. */
   use(template: string, parameters?: object): Promise<string>;
   /** Starts an instance and gives its id. */
@@ -21,8 +23,11 @@ export interface Workshop {
   stop(): Promise<void>;
 }
 
-export async function openWorkshop(tasks: Record<string, TaskHandler>): Promise<Workshop> {
-  const program = await startTestApp({ tasks });
+export async function openWorkshop(
+  tasks: Record<string, TaskHandler>,
+  settings: Partial<Settings> = {},
+): Promise<Workshop> {
+  const program = await startTestApp({ tasks, settings });
   let made = 0;
   const post = async (path: string, body: object, status: number): Promise<Body> => {
     const answer = await program.call("POST", path, { body });
@@ -37,6 +42,7 @@ export async function openWorkshop(tasks: Record<string, TaskHandler>): Promise<
     return await look(instanceId);
   };
   return {
+    program,
     async use(template, parameters) {
       const workflowId = `${template}-${++made}`;
       const definition = await post(

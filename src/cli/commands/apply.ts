@@ -17,7 +17,7 @@ interface FileResult {
   file: string;
   result: "created" | "unchanged" | "valid" | "failed";
   workflowId?: string;
-  /** Of a template. */
+  /** Of a template or a sequence; the eventId of a definition of events. */
   name?: string;
   version?: string;
   id?: string;
@@ -35,7 +35,7 @@ interface Sending {
   /** As the progress says it. */
   doing: string;
   /** What a file holds, as the table's head says it. */
-  what: "WORKFLOW" | "TEMPLATE";
+  what: "WORKFLOW" | "TEMPLATE" | "SEQUENCE" | "EVENT" | "SCHEDULE";
 }
 
 /** Sends every definition, also after one has failed; the exit code tells whether all went well. */

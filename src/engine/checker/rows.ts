@@ -13,6 +13,36 @@ export interface CheckedInstance {
   parentPath: string | null;
   output: unknown;
   errorCode: string | null;
+  /** The event that started it, and by which trigger. */
+  triggerEventId?: string | null;
+  triggerId?: string | null;
+}
+
+export interface CheckedWait {
+  instanceId: string;
+  path: string;
+  status: string;
+  /** The event that ended it. */
+  eventId?: string | null;
+  since?: number | null;
+  openedAt?: number;
+}
+
+export interface CheckedEvent {
+  id: string;
+  namespace: string;
+  pattern: string;
+  payload: unknown;
+  acceptedAt: number;
+  /** What deduplicates it; null where nothing does. */
+  key: string | null;
+}
+
+export interface CheckedEvents {
+  accepted: CheckedEvent[];
+  /** `targets`: what was decided about, each by its kind, id and path. */
+  routings: { eventId: string; replayId: string | null; targets: string[] }[];
+  deliveries: { eventId: string; subscriptionId: string; replayId: string | null }[];
 }
 
 export interface CheckedStep
@@ -50,11 +80,13 @@ export interface CheckedRows {
   lanes: { laneId: string; nodeId: string; closedAt: number | null }[];
   marks: { laneId: string; seq: number }[];
   timers: { instanceId: string; key: string }[];
-  waits: { instanceId: string; path: string; status: string }[];
+  waits: CheckedWait[];
   inbox: { id: number; instanceId: string; kind: string }[];
   permits: { instanceId: string; state: string }[];
   /** Sums of what was counted: how many instances ended as what. Absent: not looked at. */
   tallies?: { kind: string; n: number }[];
+  /** Absent: not looked at. */
+  events?: CheckedEvents;
 }
 
 /** What a definition says of a PARALLEL or MAP; where an instance may have had several versions, the loosest. */
@@ -77,6 +109,18 @@ export interface CheckOptions {
   joinOf?(instanceId: string, stepId: string): JoinRule | undefined;
   /** The concurrency limits under which an instance runs: who shares a limit names it by the same key. */
   limitsOf?(instanceId: string): { key: string; limit: number }[];
+  /** Ids of events whose publication was answered. */
+  published?: Iterable<string>;
+  /** Pairs of events of one partition key: the second was published when the first had been accepted. */
+  inTurn?: Iterable<{ first: string; second: string }>;
+  /** Triggers and subscriptions that may have taken an event; `sure`: those that were there all the time. */
+  targetsOf?(event: CheckedEvent): { id: string; sure: boolean }[];
+  /** Whether an event is for a wait: by its name, its condition and its time. */
+  fits?(instance: CheckedInstance, wait: CheckedWait, event: CheckedEvent): boolean;
+  /** How long after its acceptance an event may become visible: its transaction takes time. */
+  visibleMs?: number;
+  /** Nothing went wrong for so long that every wait has had what there is for it. */
+  quiet?: boolean;
   /** Calls of handlers, each with the node's idea of the path, and when. */
   calls?: Iterable<{ instanceId: string; path: string; at: number }>;
 }

@@ -10,10 +10,13 @@ import {
   compileInput,
   type Expression,
 } from "../../foundation/expressions/index.ts";
+import { compileKeys, shapesOf } from "./correlation.ts";
 import type {
+  CancellationTrigger,
   CompensationStep,
   Definition,
   Duration,
+  EventWaitStep,
   Json,
   MapStep,
   ParallelStep,
@@ -30,6 +33,8 @@ import type {
   ProgramEnd,
   ProgramJoin,
   ProgramStep,
+  ProgramTrigger,
+  ProgramWait,
   RetryRules,
 } from "./program.ts";
 import { bag } from "./state.ts";
@@ -50,6 +55,8 @@ export function compile(definition: Definition, identity: { definitionId: string
     if (others) others.push(compiled);
     else compensationsFor.set(step.compensationFor, [compiled]);
   }
+  const cancelOn = (definition.cancellationTriggers ?? []).map(compileTrigger);
+  const waits = [...steps.values()].flatMap(({ wait }) => wait ?? []);
   const variables = bag<Json>();
   for (const [name, declaration] of Object.entries(definition.variables ?? {})) {
     if (declaration.default !== undefined) variables[name] = declaration.default;
@@ -72,14 +79,8 @@ export function compile(definition: Definition, identity: { definitionId: string
     declared: new Map(Object.entries(definition.variables ?? {})),
     timeoutMs: optionalMs(definition.timeout),
     retry: definition.retryPolicy === undefined ? undefined : compileRetry(definition.retryPolicy),
-    cancelOn: (definition.cancellationTriggers ?? []).map((trigger) => ({
-      pattern: trigger.eventPattern,
-      matches: compilePattern(trigger.eventPattern),
-      condition: trigger.eventCondition === undefined ? undefined : compileCondition(trigger.eventCondition),
-      conditionText: trigger.eventCondition,
-      reason: trigger.reason,
-      compensate: trigger.shouldCompensate ?? true,
-    })),
+    cancelOn,
+    shapes: shapesOf([...waits, ...cancelOn]),
     retentionMs: optionalMs(definition.retention),
     executionLog: {
       level: definition.executionLog?.level ?? "info",
@@ -127,18 +128,7 @@ function compileStep(step: Step): ProgramStep {
     case "TASK":
       return { ...compiled, ...compileTask(step) };
     case "EVENT_WAIT":
-      return {
-        ...compiled,
-        wait: {
-          pattern: step.eventPattern,
-          matches: compilePattern(step.eventPattern),
-          condition: step.eventCondition === undefined ? undefined : compileCondition(step.eventCondition),
-          conditionText: step.eventCondition,
-          timeoutMs: optionalMs(step.eventTimeout?.duration),
-          timeoutHandler: step.eventTimeout?.timeoutHandlerStepId,
-          mapping: compileMapping(step.eventPayloadMapping, "payload"),
-        },
-      };
+      return { ...compiled, wait: compileWait(step) };
     case "DELAY":
       return { ...compiled, delay: compileDelay(step) };
     case "DECISION":
@@ -158,6 +148,40 @@ function compileStep(step: Step): ProgramStep {
     case "TERMINATE":
       return { ...compiled, end: compileEnd(step) };
   }
+}
+
+function compileAwaited(on: Pick<EventWaitStep, "eventPattern" | "eventCondition">) {
+  return {
+    pattern: on.eventPattern,
+    matches: compilePattern(on.eventPattern),
+    condition: on.eventCondition === undefined ? undefined : compileCondition(on.eventCondition),
+    conditionText: on.eventCondition,
+  };
+}
+
+function compileWait(step: EventWaitStep): ProgramWait {
+  const awaited = compileAwaited(step);
+  return {
+    ...awaited,
+    keys: compileKeys(awaited.condition),
+    lookBackMs: optionalMs(step.lookBack),
+    timeoutMs: optionalMs(step.eventTimeout?.duration),
+    timeoutHandler: step.eventTimeout?.timeoutHandlerStepId,
+    mapping: compileMapping(step.eventPayloadMapping, "payload"),
+  };
+}
+
+/** Variables and steps change while a trigger stands: what is compared with them cannot be in its key. */
+const lasting: ReadonlySet<string> = new Set(["input", "instance"]);
+
+function compileTrigger(trigger: CancellationTrigger): ProgramTrigger {
+  const awaited = compileAwaited(trigger);
+  return {
+    ...awaited,
+    keys: compileKeys(awaited.condition, lasting),
+    reason: trigger.reason,
+    compensate: trigger.shouldCompensate ?? true,
+  };
 }
 
 const noKind = {
@@ -244,9 +268,10 @@ const noTask = {
   retry: compileRetry(undefined),
   timeoutMs: defaultStepTimeoutMs,
   transform: undefined,
+  publishes: false,
 };
 
-type TaskFields = Pick<ProgramStep, "taskId" | "input" | "retry" | "timeoutMs" | "transform">;
+type TaskFields = Pick<ProgramStep, "taskId" | "input" | "retry" | "timeoutMs" | "transform" | "publishes">;
 
 function compileTask(
   step: Pick<CompensationStep, "taskId" | "retryPolicy" | "timeout"> & { input?: Json },
@@ -258,6 +283,7 @@ function compileTask(
     retry: compileRetry(step.retryPolicy),
     timeoutMs: optionalMs(step.timeout) ?? defaultStepTimeoutMs,
     transform,
+    publishes: step.taskId === "event.publish",
   };
 }
 

@@ -5,11 +5,12 @@
  * same function runs in production, in the test kit on a virtual clock, and in the simulation that kills it at every point.
  */
 
+import { cancel } from "./cancelling.ts";
 import { childEnded, spawned } from "./children.ts";
 import { fireTimer, goOn } from "./due.ts";
-import { cancelLive, endInstance } from "./ending.ts";
 import type { DecideContext, Decision, Fact } from "./facts.ts";
 import { onlyWaits } from "./glance.ts";
+import { event, signal } from "./incoming.ts";
 import { gather, isGathering } from "./joins.ts";
 import { changePriority, migrate, pause, retryFailed, skipStep, unpause } from "./life.ts";
 import { askPermits, takePermit } from "./permits.ts";
@@ -17,12 +18,9 @@ import type { Program } from "./program.ts";
 import { begin, queueReady } from "./runs.ts";
 import { complete, consumeRetryTimer, fail } from "./settle.ts";
 import { recordRunning, shown } from "./shown.ts";
-import { type InstanceState, isFinal, type LiveStep, retryKey } from "./state.ts";
+import { type InstanceState, isFinal, type LiveStep } from "./state.ts";
 import { advance, chainLimit, runTask } from "./steps.ts";
-import { triggerOf } from "./triggers.ts";
 import { failure, newDecision, programStep, record, setStatus, type Turn } from "./turn.ts";
-import { eventOf, fits, fulfil } from "./waits.ts";
-import { beginsAgain } from "./workflow_retry.ts";
 
 /** From this many deaths of its node on, a step fails instead of running again. */
 export const poisonLimit = 5;
@@ -35,7 +33,7 @@ export function decide(program: Program, state: InstanceState, fact: Fact, conte
   const decision = newDecision();
   const turn: Turn = { program, state, context, decision, ready: [], closings: [], budget: chainLimit };
   if (isFinal(state.status) && fact.kind !== "retry") {
-    turn.decision.ignored = `the instance is ${state.status}`;
+    turn.decision.ignored = `${fact.kind === "event" ? "late: " : ""}the instance is ${state.status}`;
     if (fact.kind === "timer") turn.decision.cleared.push({ key: fact.key, dueAt: fact.dueAt });
     return turn.decision;
   }
@@ -73,8 +71,11 @@ function apply(turn: Turn, fact: Fact): void {
     case "signal":
       signal(turn, fact);
       return;
+    case "event":
+      event(turn, fact);
+      return;
     case "cancel":
-      cancel(turn, fact);
+      cancel(turn, fact, fact.eventId);
       return;
     case "pause":
       pause(turn);
@@ -99,7 +100,7 @@ function apply(turn: Turn, fact: Fact): void {
   }
 }
 
-type StepFact = Extract<Fact, { path: string }>;
+type StepFact = Exclude<Extract<Fact, { path: string }>, { kind: "event" }>;
 
 function applyToStep(turn: Turn, fact: StepFact): void {
   const live = turn.state.live[fact.path];
@@ -180,7 +181,7 @@ function resume(turn: Turn, takeover: boolean): void {
   for (const live of Object.values(state.live)) {
     const step = programStep(turn, live);
     if (isGathering(live)) gather(turn, live);
-    if (step.type !== "TASK" || step.transform !== undefined) {
+    if (step.type !== "TASK" || step.transform !== undefined || step.publishes) {
       if (live.phase === "ready") turn.ready.push(live.path);
       // A child that was not recorded was not made.
       else if (live.phase === "backoff" && takeover && !paused && live.dueAt! <= context.now) runTask(turn, live, step);
@@ -230,69 +231,6 @@ function rerun(turn: Turn, live: LiveStep): void {
   live.interrupted = interrupted;
   runTask(turn, live, step);
   recordRunning(turn, live, { interrupted });
-}
-
-function signal(turn: Turn, fact: Extract<Fact, { kind: "signal" }>): void {
-  const { state, decision } = turn;
-  if (fact.keyed) {
-    if (state.keyedSignals.includes(fact.signalId)) {
-      decision.ignored = "a signal with this key came before";
-      return;
-    }
-    state.keyedSignals.push(fact.signalId);
-    decision.full = true;
-  }
-  const mail = { signalId: fact.signalId, type: fact.type, payload: fact.payload, receivedAt: fact.receivedAt };
-  const trigger = isCancellable(turn) ? triggerOf(turn, mail, eventOf(mail)) : undefined;
-  if (trigger !== undefined) {
-    const requestedAt = new Date(turn.context.now).toISOString();
-    cancel(turn, { kind: "cancel", ...trigger, requestedBy: "event", requestedAt, source: "EVENT" }, mail.signalId);
-    return;
-  }
-  for (const live of Object.values(state.live)) {
-    if (live.phase !== "waiting") continue;
-    const step = programStep(turn, live);
-    const warnings: string[] = [];
-    if (fits(turn, live, step, { mail, warnings })) {
-      fulfil(turn, live, step, mail, warnings);
-      return;
-    }
-    decision.warnings.push(...warnings);
-  }
-  state.mailbox.push(mail);
-  decision.full = true;
-}
-
-/** What is ending cannot be cancelled, but for a failure after which the workflow would begin again. */
-function isCancellable(turn: Turn): boolean {
-  const { ending } = turn.state;
-  return ending === undefined || (ending === "FAILED" && beginsAgain(turn));
-}
-
-function cancel(turn: Turn, fact: Extract<Fact, { kind: "cancel" }>, eventId?: string): void {
-  const { state, decision } = turn;
-  if (!isCancellable(turn)) {
-    decision.ignored = `the instance is ending as ${state.ending}`;
-    return;
-  }
-  state.cancelation = {
-    reason: fact.reason,
-    requestedBy: fact.requestedBy,
-    requestedAt: fact.requestedAt,
-    source: fact.source,
-    ...(eventId === undefined ? {} : { eventId }),
-    shouldCompensate: fact.compensate,
-  };
-  decision.full = true;
-  if (state.ending !== undefined) {
-    // The compensation goes on; what does not follow it is the next run.
-    state.ending = "CANCELLED";
-    return;
-  }
-  if (state.retryAt !== undefined) decision.cleared.push({ key: retryKey, dueAt: state.retryAt });
-  cancelLive(turn);
-  endInstance(turn, "CANCELLED", { compensate: fact.compensate });
-  delete state.retryAt;
 }
 
 /** Waiting for nothing but events is a status of its own. */

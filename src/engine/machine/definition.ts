@@ -59,6 +59,11 @@ export interface EventWaitStep extends StepBase {
   type: "EVENT_WAIT";
   eventPattern: string;
   eventCondition?: string;
+  /**
+   * How long before the wait opened an event may have been accepted. Absent: since the instance's start. Signals count
+   * whenever they came.
+   */
+  lookBack?: Duration;
   eventTimeout?: { duration: Duration; timeoutHandlerStepId?: string };
   /** Variable name → expression over `event` and `payload`. */
   eventPayloadMapping?: Record<string, string>;
@@ -160,7 +165,7 @@ export interface CompensationStep {
   timeout?: Duration;
 }
 
-/** An event (for now: a signal) that cancels an instance, whatever it is doing. */
+/** An event or a signal that cancels an instance, whatever it is doing: a wait with look-back to the instance's start. */
 export interface CancellationTrigger {
   eventPattern: string;
   eventCondition?: string;

@@ -3,6 +3,7 @@
 import type { ErrorInfo } from "../task.ts";
 import { beginCompensation } from "./compensation.ts";
 import type { Json, StepType } from "./definition.ts";
+import { announceCompensation, announceEnd } from "./lifecycle.ts";
 import { compensationScope, type FinalStatus, isWithin, type LiveStep } from "./state.ts";
 import { closeTriggers } from "./triggers.ts";
 import { clearTimer, record, setStatus, type Turn } from "./turn.ts";
@@ -50,6 +51,7 @@ export function finish(turn: Turn, status: FinalStatus): void {
   if (state.compensation !== undefined) {
     state.compensation.status = state.compensation.failed.length > 0 ? "COMPLETED_WITH_ERRORS" : "COMPLETED";
     state.compensation.completedAt = context.now;
+    announceCompensation(turn, status);
   }
   delete state.ending;
   if (status === "FAILED" && scheduleRetry(turn)) return;
@@ -57,6 +59,7 @@ export function finish(turn: Turn, status: FinalStatus): void {
   state.mailbox = [];
   releasePermits(turn);
   setStatus(turn, status, endEvents[status]);
+  announceEnd(turn, status);
   decision.ended = status;
 }
 

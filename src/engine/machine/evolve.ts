@@ -3,11 +3,13 @@
  * of an instance gives the state that its owner had in memory when it wrote them.
  */
 
+import { consume } from "./consumption.ts";
 import type { Json } from "./definition.ts";
 import type { Program } from "./program.ts";
 import {
   bag,
   type Compensation,
+  type ConsumedEvent,
   compensationScope,
   type Frame,
   frameOf,
@@ -25,11 +27,18 @@ import {
   visitOf,
 } from "./state.ts";
 
+export interface Beginning {
+  input: Json;
+  variables?: Record<string, Json> | null;
+  startedAt: number;
+  /** The event that started it: it counts as consumed. */
+  triggerEvent?: ConsumedEvent | null;
+  /** How many events led to it, that one included. */
+  hops?: number | null;
+}
+
 /** The state of an instance that has just begun: its first step is ready, its variables have their first values. */
-export function initialState(
-  program: Program,
-  start: { input: InstanceState["input"]; variables?: Record<string, Json> | null; startedAt: number },
-): InstanceState {
+export function initialState(program: Program, start: Beginning): InstanceState {
   const state: InstanceState = {
     status: "RUNNING",
     input: start.input,
@@ -45,6 +54,8 @@ export function initialState(
     startedAt: start.startedAt,
   };
   if (start.variables !== undefined && start.variables !== null) state.given = start.variables;
+  if (start.triggerEvent !== undefined && start.triggerEvent !== null) consume(state, start.triggerEvent);
+  if (start.hops !== undefined && start.hops !== null && start.hops > 0) state.hops = start.hops;
   if (program.timeoutMs !== undefined) state.deadlineAt = start.startedAt + program.timeoutMs;
   enter(state, nextPath(state, "", program.entry), start.startedAt);
   return state;
@@ -246,6 +257,8 @@ function settle(state: InstanceState, entry: JournalEntry): void {
     const index = state.mailbox.findIndex((mail) => mail.signalId === outcome.signalId);
     if (index !== -1) state.mailbox.splice(index, 1);
   }
+  if (outcome.eventId !== undefined && outcome.eventAt !== undefined)
+    consume(state, { id: outcome.eventId, acceptedAt: outcome.eventAt });
   for (const path of outcome.next ?? []) enter(state, path, at);
 }
 

@@ -44,6 +44,8 @@ export type Fact =
   | { kind: "migrate"; definitionId: string; to?: Program | undefined }
   /** The home of a concurrency limit has granted a permit. */
   | { kind: "permitted"; key: string }
+  /** An event that the router, or looking back, found for one wait: that of a step, or of a cancellation trigger. */
+  | { kind: "event"; path: string; event: ArrivedEvent }
   | { kind: "signal"; signalId: string; keyed: boolean; type: string; payload: Json; receivedAt: number }
   | {
       kind: "cancel";
@@ -52,7 +54,22 @@ export type Fact =
       requestedAt: string;
       source: "USER" | "EVENT" | "SYSTEM";
       compensate: boolean;
+      /** The event whose trigger asks for it. */
+      eventId?: string;
     };
+
+/** An event as a fact carries it: the event's row, with the database's time of its acceptance in milliseconds. */
+export interface ArrivedEvent {
+  id: string;
+  eventId: string;
+  type: string;
+  payload: Json;
+  metadata: { [name: string]: Json };
+  source: Json;
+  timestamp: string;
+  acceptedAt: number;
+  partitionKey: string | null;
+}
 
 /**
  * Something to do after the commit: a handler to call; the child of a WORKFLOW to make; the outputs of a MAP's items to
@@ -69,6 +86,30 @@ export interface TaskRun {
   interrupted: number;
 }
 
+/** An event that a step publishes: it is written with the row that says so. */
+export interface PublishedEvent {
+  /** The event's row. */
+  id: string;
+  /** The publisher's id; absent: `id`. */
+  eventId?: string;
+  /** Its name. */
+  pattern: string;
+  payload: Json;
+  metadata: { [name: string]: Json };
+  partitionKey?: string;
+  source: { [name: string]: Json };
+}
+
+/** The events that the engine itself publishes of an instance. */
+export const lifecycleNames = [
+  "workflow.started",
+  "workflow.completed",
+  "workflow.failed",
+  "workflow.cancelled",
+  "workflow.compensation.completed",
+] as const;
+export type LifecycleName = (typeof lifecycleNames)[number];
+
 export interface WaitOpened {
   path: string;
   stepId: string;
@@ -76,11 +117,17 @@ export interface WaitOpened {
   condition: string | undefined;
   timeoutAt: number | undefined;
   timeoutHandler: string | undefined;
+  /** What an event's key must be; empty: it is found by its pattern alone. */
+  key: string;
+  /** Events that were accepted before are not for it. */
+  since: number;
 }
 
 export interface WaitEnded {
   path: string;
   status: "fulfilled" | "expired" | "cancelled";
+  /** The event's row, where an event ended it. */
+  eventId?: string;
 }
 
 export interface Timer {
@@ -113,6 +160,9 @@ export interface Decision {
   waitsEnded: WaitEnded[];
   tasks: TaskRun[];
   messages: Message[];
+  published: PublishedEvent[];
+  /** Those of its own events that somebody wants. */
+  lifecycle: { name: LifecycleName; data: { [name: string]: Json } }[];
   /** Paths whose handlers are to be told to stop. */
   aborted: string[];
   /** Something changed that no journal row carries: the whole state is to be written. */
@@ -140,6 +190,10 @@ export interface DecideContext {
   now: number;
   /** Uniform in [0, 1). */
   random(): number;
+  /** A new id for an event's row, on the shard of its partition key. Asked for once per event that a step publishes. */
+  eventId?(partitionKey?: string): string;
+  /** Whether anybody takes the engine's events of this name; without it nobody does. */
+  wants?(name: LifecycleName): boolean;
   /** What expressions see as `instance`. */
   instance: { [key: string]: Json };
 }

@@ -114,15 +114,26 @@ function stepArbitrary(stepId: string, used: string[], depth: number): fc.Arbitr
         input: fc.constantFrom({ expression: "{'ok': input.n > 2}" }, { expression: "variables.v + 1" }),
       }),
     },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        ...base,
+        type: fc.constant("TASK" as const),
+        taskId: fc.constant("event.publish"),
+        input: fc.constantFrom<Json>({ pattern: "p.${input.n}", payload: "${variables.v}" }, { pattern: "*" }),
+        retryPolicy,
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ ...base, type: fc.constant("DECISION" as const) }) },
     {
-      weight: 2,
+      weight: 3,
       arbitrary: fc.record(
         {
           ...base,
           type: fc.constant("EVENT_WAIT" as const),
           eventPattern: fc.constantFrom("go", "x.*", ">"),
-          eventCondition: fc.constantFrom("payload.n == 1", "event.payload.n > 0"),
+          eventCondition: fc.constantFrom("payload.n == 1", "event.payload.n > 0", "payload.n == input.n"),
+          lookBack: fc.constantFrom("PT0S", 500),
           eventTimeout: fc.record(
             { duration: fc.constantFrom(0, 5_000), timeoutHandlerStepId: target },
             { requiredKeys: ["duration"] },
@@ -195,7 +206,7 @@ function compensationArbitrary(used: string[]): fc.Arbitrary<CompensationStep[]>
         {
           compensationFor: fc.constantFrom(...used),
           type: fc.constant("TASK" as const),
-          taskId: fc.constant("undo"),
+          taskId: fc.constantFrom("undo", "undo", "event.publish"),
           condition: fc.constantFrom("originalOutput.ok == true", "originalInput == 3", "broken.name"),
           input: fc.constantFrom("originalOutput", "broken.name"),
           retryPolicy,
@@ -239,7 +250,7 @@ function happen(single: Single, what: number, pick: number): void {
   const path = chosen([...single.tasks.keys()]);
   const live = chosen(Object.values(single.state.live));
   const late = chosen(single.rows);
-  switch (what % 20) {
+  switch (what % 22) {
     case 0:
     case 1:
     case 2:
@@ -326,17 +337,37 @@ function happen(single: Single, what: number, pick: number): void {
     case 19: {
       const wanted = single.state.permits?.find(({ granted }) => !granted);
       if (wanted !== undefined) single.give({ kind: "permitted", key: wanted.key });
+      return;
+    }
+    case 20:
+    case 21: {
+      // For a wait that is open, or for one that was.
+      const open = Object.values(single.state.live).filter(({ phase }) => phase === "waiting");
+      const paths = open.map((each) => each.path);
+      const wait = pick % 4 > 0 && paths.length > 0 ? chosen(paths) : (chosen([...single.waits.keys()]) ?? late?.path);
+      if (wait === undefined) return;
+      const about = { id: `e${pick % 9}`, acceptedAt: single.now - (pick % 4 === 3 ? 600 : 0) };
+      single.event(wait, { n: (pick >> 2) % 3 }, { ...about, type: ["go", "x.y", "stop"][pick % 3]! });
     }
   }
 }
 
+/** Each event ends one wait, and each event that was published has the row of its step. */
+function checkEvents({ rows, published, program }: Single): void {
+  const taken = rows.flatMap(({ outcome }) => outcome?.eventId ?? []);
+  expect(new Set(taken).size, `of ${taken}`).toBe(taken.length);
+  const publishes = (stepId: string) => (program.steps.get(stepId) ?? program.compensations.get(stepId))?.publishes;
+  const told = rows.filter(({ stepId, status }) => publishes(stepId) === true && status === "COMPLETED");
+  expect(told.map(({ output }) => (output as { id: string }).id)).toEqual(published.map(({ id }) => id));
+}
+
 test("after every fact the fold of the rows equals the memory", { timeout: 60_000 }, () => {
-  let ended = 0;
+  let [ended, taken, published] = [0, 0, 0];
   const runs = Number(process.env.MILLRACE_FOLD_RUNS ?? 1_500);
   fc.assert(
     fc.property(
       definition,
-      fc.array(fc.tuple(fc.nat(19), fc.nat(30)), { minLength: 10, maxLength: 70, size: "max" }),
+      fc.array(fc.tuple(fc.nat(21), fc.nat(30)), { minLength: 10, maxLength: 70, size: "max" }),
       fc.integer({ min: 0, max: 4 }),
       ({ steps, extra }, happenings, n) => {
         const single = new Single({ steps, definition: extra, input: { n } });
@@ -349,11 +380,16 @@ test("after every fact the fold of the rows equals the memory", { timeout: 60_00
             if (pick % 2 === 0 || single.give({ kind: "retry" }).ignored !== undefined) break;
           } else happen(single, what, pick);
         }
+        checkEvents(single);
         if (isFinal(single.state.status)) ended++;
+        if (single.state.consumed !== undefined) taken++;
+        if (single.published.length > 0) published++;
       },
     ),
     { numRuns: runs, ...(process.env.MILLRACE_SEED === undefined ? {} : { seed: Number(process.env.MILLRACE_SEED) }) },
   );
   // The test would prove little if few ways were gone to their end.
   expect(ended).toBeGreaterThan(runs / 4);
+  expect(taken).toBeGreaterThan(runs / 75);
+  expect(published).toBeGreaterThan(runs / 75);
 });

@@ -16,3 +16,14 @@ export function compilePattern(pattern: string): PatternMatcher {
     return fixed.every((token, i) => (token === "*" ? parts[i] !== "" : token === parts[i]));
   };
 }
+
+/** The names that a pattern with wildcards matches, as a regular expression that PostgreSQL reads; null without wildcards. */
+export function patternExpression(pattern: string): string | null {
+  if (!pattern.includes("*") && !pattern.includes(">")) return null;
+  const tokens = pattern.split(".").map((token, i, all) => {
+    if (token === "*") return "[^.]+";
+    if (token === ">" && i === all.length - 1) return ".+";
+    return token.replace(/[^\w]/gu, "\\$&");
+  });
+  return `^${tokens.join("\\.")}$`;
+}

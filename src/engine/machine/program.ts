@@ -1,6 +1,7 @@
 /** A definition made ready to run: expressions compiled, durations parsed, defaults applied, steps by id. */
 
 import type { Expression, Template } from "../../foundation/expressions/index.ts";
+import type { WaitShape } from "../contract_events.ts";
 import type { Json, StepType, VariableDeclaration } from "./definition.ts";
 import type { PatternMatcher } from "./pattern.ts";
 
@@ -29,6 +30,8 @@ export interface ProgramStep {
   timeoutMs: number;
   /** The built-in `transform`: an expression that the engine evaluates itself, with no commit of its own. */
   transform: Expression | undefined;
+  /** The built-in `event.publish`: the engine does it itself too. */
+  publishes: boolean;
   /** EVENT_WAIT */
   wait: ProgramWait | undefined;
   /** DELAY */
@@ -54,9 +57,20 @@ export interface ProgramWait {
   matches: PatternMatcher;
   condition: Expression | undefined;
   conditionText: string | undefined;
+  keys: ProgramKey[];
+  /** How long before it opened an event may have been accepted; undefined: since the instance's start. */
+  lookBackMs: number | undefined;
   timeoutMs: number | undefined;
   timeoutHandler: string | undefined;
   mapping: [variable: string, value: Expression][];
+}
+
+/** What a condition compares for equality: a path into the event, and the instance's side. */
+export interface ProgramKey {
+  path: string[];
+  /** The path as text. */
+  text: string;
+  expression: Expression;
 }
 
 export type ProgramDelay =
@@ -91,6 +105,8 @@ export interface Program {
   /** The workflow's own. */
   retry: RetryRules | undefined;
   cancelOn: ProgramTrigger[];
+  /** How its waits and triggers are found. */
+  shapes: WaitShape[];
   /** How long instances are kept after their end; undefined: as the node's setting says. */
   retentionMs: number | undefined;
   executionLog: ProgramLog;
@@ -111,6 +127,8 @@ export interface ProgramTrigger {
   matches: PatternMatcher;
   condition: Expression | undefined;
   conditionText: string | undefined;
+  /** Only what is compared with what never changes. */
+  keys: ProgramKey[];
   reason: string | undefined;
   compensate: boolean;
 }

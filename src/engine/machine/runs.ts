@@ -1,6 +1,7 @@
 /** How an instance begins: for the first time, again by the workflow's own retry, or where it failed. */
 
 import { enter, firstVariables, nextPath } from "./evolve.ts";
+import { announceStart } from "./lifecycle.ts";
 import { bag } from "./state.ts";
 import { openTriggers } from "./triggers.ts";
 import { setStatus, type Turn } from "./turn.ts";
@@ -13,6 +14,7 @@ export function begin(turn: Turn): void {
   if (program.timeoutMs !== undefined && (state.permits !== undefined || state.deadlineAt === undefined))
     state.deadlineAt = context.now + program.timeoutMs;
   if (state.deadlineAt !== undefined) decision.armed.push({ key: "", dueAt: state.deadlineAt });
+  announceStart(turn);
   openTriggers(turn);
   queueReady(turn);
 }

@@ -41,9 +41,10 @@ export function complete(turn: Turn, live: LiveStep, step: ProgramStep, done: Co
   if ("error" in decided) {
     // Only a PARALLEL that completes leaves branches to themselves.
     if (outcome.left === true) cancelWithin(turn, live.path);
-    // The signal is consumed, whatever its payload was good for.
-    const consumed = outcome.signalId === undefined ? {} : { outcome: { signalId: outcome.signalId } };
-    fail(turn, live, step, { error: decided.error, startedAt: done.startedAt, completedAt, ...consumed });
+    // The signal or event is consumed, whatever its payload was good for.
+    const { signalId, eventId, eventAt } = outcome;
+    const consumed = { signalId, eventId, eventAt };
+    fail(turn, live, step, { error: decided.error, startedAt: done.startedAt, completedAt, outcome: consumed });
     return;
   }
   const { successor, set, warnings } = decided;
@@ -189,7 +190,7 @@ export function fail(turn: Turn, live: LiveStep, step: ProgramStep, failed: Fail
   // It may be the input that cannot be stored.
   if (failed.error.code === "UNSTORABLE" && live.attempt === 1 && live.recorded !== true) delete live.input;
   const completedAt = failed.completedAt ?? turn.context.now;
-  const retriable = isRetriable(step.retry, failed.error) && (step.type === "TASK" || step.type === "WORKFLOW");
+  const retriable = isAttempted(step) && isRetriable(step.retry, failed.error);
   const entry = {
     path: live.path,
     stepId: live.stepId,
@@ -226,6 +227,11 @@ export function fail(turn: Turn, live: LiveStep, step: ProgramStep, failed: Fail
   const closing = closingOf(turn, live.path, "FAILED");
   record(turn, { ...entry, ...outcomeOf({ ...failed.outcome, warnings, ...closing }) });
   if (closing === undefined) failInstance(turn, entry.error, live.path);
+}
+
+/** What somebody else does may go well the next time; what the engine does itself would fail in the same way. */
+function isAttempted({ type, transform, publishes }: ProgramStep): boolean {
+  return (type === "TASK" && transform === undefined && !publishes) || type === "WORKFLOW";
 }
 
 /** The step that takes over after a failure, if any is named for it. */
@@ -268,6 +274,8 @@ export function outcomeOf(outcome: Outcome): { outcome?: Outcome } {
   if (outcome.retryAt !== undefined) kept.retryAt = outcome.retryAt;
   if (outcome.dueAt !== undefined) kept.dueAt = outcome.dueAt;
   if (outcome.signalId !== undefined) kept.signalId = outcome.signalId;
+  if (outcome.eventId !== undefined) kept.eventId = outcome.eventId;
+  if (outcome.eventAt !== undefined) kept.eventAt = outcome.eventAt;
   if (outcome.childId !== undefined) kept.childId = outcome.childId;
   if (outcome.closed === true) kept.closed = true;
   if (outcome.left === true) kept.left = true;

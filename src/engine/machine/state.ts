@@ -132,6 +132,12 @@ export interface Mail {
   receivedAt: number;
 }
 
+/** An event that the instance has consumed: its row, and when it was accepted. */
+export interface ConsumedEvent {
+  id: string;
+  acceptedAt: number;
+}
+
 export interface Cancellation {
   reason: string;
   requestedBy: string;
@@ -187,6 +193,12 @@ export interface InstanceState extends Frame {
   mailbox: Mail[];
   /** Ids of signals sent with a key, so that one sent twice counts once. */
   keyedSignals: string[];
+  /** Events that it has consumed, the newest of them (`consumption.ts`). */
+  consumed?: ConsumedEvent[];
+  /** This event and all before it count as consumed. */
+  consumedBefore?: ConsumedEvent;
+  /** How many events led to this instance, each by what the one before it started. Absent: none. */
+  hops?: number;
   /** When the whole workflow times out; its timer's key is the empty text. */
   deadlineAt?: number;
   /** The status that follows when the compensation has ended. */
@@ -296,6 +308,9 @@ export interface Outcome {
   childId?: string;
   /** The signal that an EVENT_WAIT consumed. */
   signalId?: string;
+  /** The event that an EVENT_WAIT consumed: its row, and when it was accepted. */
+  eventId?: string;
+  eventAt?: number;
   /** RUNNING after the node that ran it died: how often that happened. */
   interrupted?: number;
   /** RUNNING at a hand-over: the node on which it may go on. */

@@ -8,6 +8,7 @@ import { cancelLive, endInstance, failInstance, finish } from "./ending.ts";
 import { hasLive } from "./glance.ts";
 import { beginJoin, settleClosing } from "./joins.ts";
 import type { ProgramStep } from "./program.ts";
+import { publish } from "./publishing.ts";
 import { complete, fail, passOver } from "./settle.ts";
 import { compensationScope, type InstanceState, type LiveStep } from "./state.ts";
 import { detached, evaluate, failure, programStep, record, scopeOf, type Turn } from "./turn.ts";
@@ -147,7 +148,8 @@ function beginTask(turn: Turn, live: LiveStep, step: ProgramStep): void {
     }
     live.input = result.value;
   }
-  runTask(turn, live, step);
+  if (step.publishes) publish(turn, live, step);
+  else runTask(turn, live, step);
 }
 
 function taskInput(turn: Turn, live: LiveStep, step: ProgramStep): { value: Json } | { error: ErrorInfo } {

@@ -95,9 +95,9 @@ test("it reaches the instance whatever that is doing", () => {
 
 test("each trigger is a wait that stands from the beginning to the end", () => {
   const single = triggered({ eventPattern: "stop" }, { eventPattern: "halt", eventCondition: "payload.now" });
-  expect([...single.waits]).toEqual(["~cancel/0", "~cancel/1"]);
+  expect([...single.waits.keys()]).toEqual(["~cancel/0", "~cancel/1"]);
   single.crash();
-  expect([...single.waits]).toEqual(["~cancel/0", "~cancel/1"]);
+  expect([...single.waits.keys()]).toEqual(["~cancel/0", "~cancel/1"]);
   single.complete("a");
   const decision = single.complete("b");
   expect(decision.waitsEnded.map(({ path, status }) => `${path} ${status}`)).toEqual([

@@ -8,9 +8,14 @@ import type { DecideContext, Decision } from "./facts.ts";
 import type { Program, ProgramStep } from "./program.ts";
 import { type Caught, compensationScope, type InstanceState, type InstanceStatus, type JournalEntry } from "./state.ts";
 
-export interface Turn {
-  program: Program;
+/** What expressions are evaluated in. */
+export interface Sight {
   state: InstanceState;
+  context: Pick<DecideContext, "instance">;
+}
+
+export interface Turn extends Sight {
+  program: Program;
   context: DecideContext;
   decision: Decision;
   /** Paths that are ready to begin, in order. */
@@ -37,6 +42,8 @@ export function newDecision(): Decision {
     waitsEnded: [],
     tasks: [],
     messages: [],
+    published: [],
+    lifecycle: [],
     aborted: [],
     awaited: [],
     full: false,
@@ -85,8 +92,8 @@ export function clearTimer(turn: Turn, key: string, dueAt: number | undefined): 
  * What expressions of a step see (without one: those of the workflow). The parts are the live state, not copies: an
  * expression cannot change them.
  */
-export function scopeOf(turn: Turn, at: { path: string } | undefined, more?: Record<string, unknown>): Scope {
-  const { state, context } = turn;
+export function scopeOf(sight: Sight, at: { path: string } | undefined, more?: Record<string, unknown>): Scope {
+  const { state, context } = sight;
   const scope: Record<string, unknown> = {
     input: state.input,
     variables: state.variables,

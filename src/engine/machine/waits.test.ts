@@ -19,7 +19,7 @@ const task = (stepId: string, next?: string): Step => ({
 test("a wait is written, and a signal that fits ends it with its payload", () => {
   const single = waiting({ eventPayloadMapping: { amount: "payload.amount", type: "event.type" } });
   expect(single.state.status).toBe("WAITING_FOR_EVENT");
-  expect([...single.waits]).toEqual(["w"]);
+  expect([...single.waits.keys()]).toEqual(["w"]);
   single.signal("go", { amount: 5 }, { signalId: "s1" });
   expect(single.state).toMatchObject({ status: "COMPLETED", output: { amount: 5 } });
   expect({ ...single.state.variables }).toEqual({ amount: 5, type: "go" });

@@ -1,19 +1,22 @@
 /** EVENT_WAIT: how a wait opens, what fulfils it, and what happens when nothing does. */
 
+import { type Arrival, ofSignal } from "./arrival.ts";
+import { keyOfWait } from "./correlation.ts";
 import type { Json } from "./definition.ts";
 import { nextPath } from "./evolve.ts";
 import type { ProgramStep } from "./program.ts";
 import { complete, fail, outcomeOf } from "./settle.ts";
-import { bag, frameOf, type LiveStep, type Mail } from "./state.ts";
+import { bag, frameOf, type LiveStep } from "./state.ts";
 import { clearTimer, evaluate, failure, holds, record, scopeOf, type Turn } from "./turn.ts";
 
 export function beginWait(turn: Turn, live: LiveStep, step: ProgramStep): void {
   const wait = step.wait!;
   const startedAt = turn.context.now;
   const warnings: string[] = [];
-  const mail = turn.state.mailbox.find((letter) => fits(turn, live, step, { mail: letter, warnings }));
-  if (mail !== undefined) {
-    fulfil(turn, live, step, mail, warnings);
+  for (const mail of turn.state.mailbox) {
+    const arrival = ofSignal(mail);
+    if (!fits(turn, live, step, { arrival, warnings })) continue;
+    fulfil(turn, live, step, arrival, warnings);
     return;
   }
   const timeoutAt = wait.timeoutMs === undefined ? undefined : startedAt + wait.timeoutMs;
@@ -34,38 +37,36 @@ export function beginWait(turn: Turn, live: LiveStep, step: ProgramStep): void {
     condition: wait.conditionText,
     timeoutAt,
     timeoutHandler: wait.timeoutHandler,
+    key: keyOfWait(turn, live, wait),
+    since: sinceOf(turn, live, step),
   });
 }
 
-export function eventOf(mail: Mail): { [key: string]: Json } {
-  return {
-    id: mail.signalId,
-    type: mail.type,
-    pattern: mail.type,
-    payload: mail.payload,
-    metadata: {},
-    timestamp: new Date(mail.receivedAt).toISOString(),
-  };
+/** Of an open wait: events that were accepted before are not for it. */
+export function sinceOf({ state }: Pick<Turn, "state">, live: LiveStep, step: ProgramStep): number {
+  const { lookBackMs } = step.wait!;
+  return lookBackMs === undefined ? state.startedAt : live.since - lookBackMs;
 }
 
-/** Whether a signal fulfils a wait: its type matches the pattern and the condition holds. */
+/** Whether a signal or event fulfils a wait: its type matches the pattern and the condition holds. */
 export function fits(
   turn: Turn,
   live: LiveStep,
   step: ProgramStep,
-  { mail, warnings }: { mail: Mail; warnings: string[] },
+  { arrival, warnings }: { arrival: Arrival; warnings: string[] },
 ): boolean {
   const wait = step.wait!;
-  if (!wait.matches(mail.type)) return false;
+  if (!wait.matches(arrival.type)) return false;
   if (wait.condition === undefined) return true;
-  const scope = scopeOf(turn, live, { event: eventOf(mail), payload: mail.payload });
+  const scope = scopeOf(turn, live, { event: arrival.seen, payload: arrival.payload });
   return holds({ expression: wait.condition, where: `eventCondition of step "${step.stepId}"` }, scope, warnings);
 }
 
-/** Ends a wait with the signal that it waited for; the output is the payload. */
-export function fulfil(turn: Turn, live: LiveStep, step: ProgramStep, mail: Mail, warnings: string[] = []): void {
+/** Ends a wait with what it waited for; the output is the payload. */
+export function fulfil(turn: Turn, live: LiveStep, step: ProgramStep, arrival: Arrival, warnings: string[]): void {
+  const { payload, seen, consumed } = arrival;
   const startedAt = live.recorded === true ? live.since : turn.context.now;
-  const scope = scopeOf(turn, live, { event: eventOf(mail), payload: mail.payload });
+  const scope = scopeOf(turn, live, { event: seen, payload });
   const set = bag<Json>();
   for (const [name, expression] of step.wait!.mapping) {
     const result = evaluate(
@@ -74,21 +75,21 @@ export function fulfil(turn: Turn, live: LiveStep, step: ProgramStep, mail: Mail
       scope,
     );
     if ("error" in result) {
-      closeWait(turn, live, "fulfilled");
-      fail(turn, live, step, { error: result.error, startedAt, outcome: { signalId: mail.signalId } });
+      closeWait(turn, live, "fulfilled", consumed.eventId);
+      fail(turn, live, step, { error: result.error, startedAt, outcome: consumed });
       return;
     }
     set[name] = result.value;
   }
-  closeWait(turn, live, "fulfilled");
-  complete(turn, live, step, { output: mail.payload, startedAt, outcome: { set, signalId: mail.signalId, warnings } });
+  closeWait(turn, live, "fulfilled", consumed.eventId);
+  complete(turn, live, step, { output: payload, startedAt, outcome: { set, ...consumed, warnings } });
 }
 
 /** Takes back what an open wait left in tables. */
-export function closeWait(turn: Turn, live: LiveStep, status: "fulfilled" | "expired" | "cancelled"): void {
+function closeWait(turn: Turn, live: LiveStep, status: "fulfilled" | "expired", eventId?: string): void {
   if (live.phase !== "waiting") return;
   clearTimer(turn, live.path, live.dueAt);
-  turn.decision.waitsEnded.push({ path: live.path, status });
+  turn.decision.waitsEnded.push({ path: live.path, status, ...(eventId === undefined ? {} : { eventId }) });
 }
 
 /** The time of a wait is up: its handler step takes over, or the step fails. */

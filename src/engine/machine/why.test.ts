@@ -7,7 +7,11 @@ import { whyOf } from "./why.ts";
 const createdAt = 1_800_000_000_000;
 const iso = (ms: number) => new Date(ms).toISOString();
 const why = (single: Single, pausedAt?: number) =>
-  whyOf(single.program, single.state, { createdAt, ...(pausedAt === undefined ? {} : { pausedAt }) });
+  whyOf(single.program, single.state, {
+    createdAt,
+    instance: { id: "i" },
+    ...(pausedAt === undefined ? {} : { pausedAt }),
+  });
 const met = new Set<string>();
 
 /** Each step under way, by its path; what holds the whole is under "". */
@@ -43,13 +47,28 @@ test("each kind of step says what it waits for, since when and until when", () =
   expect(told(single)).toEqual({
     f: ["JOIN", "0 completed and 0 failed of 7 branches; 3 must complete", 0, 60_000],
     "f/a/run": ["RUNNING", "Attempt 1 is at work", 0, undefined],
-    "f/b/w": ["EVENT", 'No event "go" with payload.of == 1 has come', 0, 9_000],
+    "f/b/w": [
+      "EVENT",
+      `No event "go" with payload.of == 1 has come since ${iso(createdAt)}; its match key is go payload.of [1]`,
+      ...[0, 9_000],
+    ],
     "f/c/d": ["DELAY", "The delay is not over", 0, 5_000],
     "f/d/k": ["CHILD", "The child K has not ended", expect.any(Number), 7_100],
     "f/e/making": ["RUNNING", "Its child is being made", 0, undefined],
     "f/g/again": ["RETRY", "Attempt 1 failed with E1: it broke; attempt 2 follows", 100, 2_100],
     "f/h/nobody": ["NO_WORKER", 'No live node or worker has a handler for task "t"', expect.any(Number), undefined],
   });
+});
+
+test("a wait says since when events count for it, and where its key does not narrow them", () => {
+  const single = begun([task("a", to("w")), wait("w", { lookBack: "PT1S" })]);
+  single.now += 5_000;
+  single.complete("a");
+  expect(told(single).w?.[1]).toBe(
+    `No event "go" has come since ${iso(createdAt + 4_000)}; it is found by its pattern alone`,
+  );
+  const other = begun([wait("w", { eventCondition: "payload.of == instance.id && payload.n > 1" })]);
+  expect(told(other).w?.[1]).toContain('its match key is go payload.of ["i"]');
 });
 
 test("a MAP says how far it is and what holds its items", () => {

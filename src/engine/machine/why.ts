@@ -1,9 +1,13 @@
 /** Why an instance is not further than it is: one item for each step under way, and for what holds the whole. */
 
+import { keyOfWait } from "./correlation.ts";
+import type { Json } from "./definition.ts";
 import { stepsAround } from "./evolve.ts";
 import { isGathering } from "./joins.ts";
-import type { Program } from "./program.ts";
+import type { Program, ProgramStep } from "./program.ts";
 import { compensationScope, type InstanceState, isFinal, type LiveStep } from "./state.ts";
+import type { Sight } from "./turn.ts";
+import { sinceOf } from "./waits.ts";
 
 /** Why something of an instance is not running. `rule` is from the closed list in GLOSSARY. */
 export interface WhyItem {
@@ -48,8 +52,15 @@ export type WhyRule = (typeof whyRules)[number];
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
-/** Empty when it has ended. `began` tells since when it has been what it is, where the state does not say. */
-export function whyOf(program: Program, state: InstanceState, at: { createdAt: number; pausedAt?: number }): WhyItem[] {
+export interface Circumstances {
+  createdAt: number;
+  pausedAt?: number;
+  /** What expressions see as `instance`. */
+  instance: { [key: string]: Json };
+}
+
+/** Empty when it has ended. `at` tells since when it has been what it is, where the state does not say. */
+export function whyOf(program: Program, state: InstanceState, at: Circumstances): WhyItem[] {
   if (isFinal(state.status)) return [];
   if (state.status === "CREATED") return [beforeBegin(state, at.createdAt)];
   const items: WhyItem[] = [];
@@ -66,7 +77,7 @@ export function whyOf(program: Program, state: InstanceState, at: { createdAt: n
       detail: `Run ${state.attempt ?? 1} failed with ${code}; the workflow begins again`,
     });
   }
-  for (const live of Object.values(state.live)) items.push(stepItem(program, state, live));
+  for (const live of Object.values(state.live)) items.push(stepItem(program, { state, context: at }, live));
   return items;
 }
 
@@ -82,7 +93,8 @@ function beforeBegin(state: InstanceState, createdAt: number): WhyItem {
   };
 }
 
-function stepItem(program: Program, state: InstanceState, live: LiveStep): WhyItem {
+function stepItem(program: Program, sight: Sight, live: LiveStep): WhyItem {
+  const { state } = sight;
   const { stepId, path } = live;
   const compensates = path.startsWith(compensationScope);
   const step = (compensates ? program.compensations : program.steps).get(stepId);
@@ -95,11 +107,8 @@ function stepItem(program: Program, state: InstanceState, live: LiveStep): WhyIt
     detail,
   });
   switch (live.phase) {
-    case "waiting": {
-      const condition = step?.wait?.conditionText;
-      const fitting = condition === undefined ? "" : ` with ${condition}`;
-      return item("EVENT", `No event "${step?.wait?.pattern}"${fitting} has come`, live.dueAt);
-    }
+    case "waiting":
+      return item("EVENT", step === undefined ? "No event has come" : waitDetail(sight, live, step), live.dueAt);
     case "sleeping":
       return item("DELAY", "The delay is not over", live.dueAt);
     case "backoff": {
@@ -119,6 +128,15 @@ function stepItem(program: Program, state: InstanceState, live: LiveStep): WhyIt
       if (step?.child !== undefined) return item("RUNNING", "Its child is being made");
       return item("RUNNING", `Attempt ${live.attempt} is at work`);
   }
+}
+
+/** The key is that of now; where a variable has changed since the wait opened, it was another then. */
+function waitDetail(sight: Sight, live: LiveStep, step: ProgramStep): string {
+  const { pattern, conditionText } = step.wait!;
+  const fitting = conditionText === undefined ? "" : ` with ${conditionText}`;
+  const key = keyOfWait(sight, live, step.wait!);
+  const found = key === "" ? "it is found by its pattern alone" : `its match key is ${key}`;
+  return `No event "${pattern}"${fitting} has come since ${iso(sinceOf(sight, live, step))}; ${found}`;
 }
 
 function joinItem(

@@ -44,7 +44,7 @@ export const deregisterNode = statement(
 /** One row with both lists: a node looks at the cluster every few seconds, and this is one statement. */
 export const readCluster = statement(
   "engine.read_cluster",
-  `select ${ms("now()")} as now,
+  `select ${ms("now()")} as now, (select r.revision from event_processing_service.routing_revision r) as "routingRevision",
      (select coalesce(jsonb_agg(jsonb_build_object('nodeId', n.node_id, 'beat', n.beat, 'expiresAt', ${ms("n.expires_at")},
         'draining', n.draining, 'roles', n.capabilities->'roles', 'tasks', n.capabilities->'tasks',
         'openLanes', (select count(*) from cluster.lanes l where l.node_id = n.node_id and l.closed_at is null))), '[]')
@@ -86,6 +86,13 @@ export const flush = statement(
   "engine.flush",
   `select f.outcome, ${ms("f.at")} as at
    from workflow_orchestrator_service.flush_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f`,
+);
+
+/** As `flush`, of a batch that has to do with events or schedules. */
+export const flushWithEvents = statement(
+  "engine.flush_with_events",
+  `select f.outcome, ${ms("f.at")} as at
+   from workflow_orchestrator_service.flush_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) f`,
 );
 
 export const notify = statement("engine.notify", "select pg_notify($1, $2)");

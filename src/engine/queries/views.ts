@@ -159,3 +159,32 @@ export const readInstancePermits = statement(
       where h.shard = p.shard and h.limit_id = p.limit_id and h.state = 'held') as held
    from workflow_orchestrator_service.concurrency_permits p where p.instance_id = $1`,
 );
+
+/**
+ * Events that were accepted and not routed, up to `$1`. Of more than `$1` the oldest is the oldest of those that were counted.
+ *
+ * It reads the inbox, whatever is in it: usually a few rows. While 250,000 signals wait that takes some 60 ms; an index on
+ * events alone would cost every event an entry for the sake of that moment, and whoever asks again and again asks more rarely
+ * when it takes long.
+ */
+export const eventBacklog = statement(
+  "engine.event_backlog",
+  `select count(*)::integer as depth, min(w.created_at) as "oldestAcceptedAt" from (
+     select b.created_at
+     from cluster.cluster_settings c
+     cross join lateral generate_series(0, c.shards - 1) s (shard)
+     cross join lateral (
+       select x.created_at from workflow_orchestrator_service.inbox x
+       where x.shard = s.shard::smallint and x.kind = 'EVENT' limit $1) b
+     limit $1) w`,
+);
+
+/** Waits of a namespace that an event fulfilled, the earliest first. */
+export const readWaitsOfEvent = statement(
+  "engine.read_waits_of_event",
+  `select s.workflow_instance_id as "instanceId", s.wait_step_id as "stepId", s.path, s.event_pattern as pattern,
+     s.filter_condition as condition, s.fulfilled_at as "fulfilledAt"
+   from workflow_orchestrator_service.workflow_event_subscriptions s
+   where s.fulfilled_by_event_id = $2 and s.namespace = $1
+   order by s.fulfilled_at, s.workflow_instance_id, s.path limit $3`,
+);

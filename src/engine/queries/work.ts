@@ -11,7 +11,10 @@ export const instanceColumns = `i.shard, i.id, i.namespace, i.workflow_definitio
   i.state_seq as "stateSeq", i.output, i.error, i.cancelation, i.parked is not null as parked,
   coalesce((select true from workflow_orchestrator_service.payloads p where p.shard = i.shard and p.instance_id = i.id limit 1), false)
     as "hasPayloads",
-  ${ms("i.started_at")} as "startedAt", ${ms("i.completed_at")} as "completedAt"`;
+  ${ms("i.started_at")} as "startedAt", ${ms("i.completed_at")} as "completedAt",
+  case when i.trigger_event_id is not null then (
+    select json_build_object('id', i.trigger_event_id, 'acceptedAt', coalesce(${ms("e.accepted_at")}, ${ms("i.started_at")}), 'hops', e.metadata->'hops')
+    from (select 1) one left join event_processing_service.event_instances e on e.shard = i.shard and e.id = i.trigger_event_id) end as trigger`;
 
 /** The journal after the state: an index range of the primary key per instance. As json, which takes half as long as jsonb. */
 export const entriesColumn = `(select json_agg(json_build_array(s.seq, s.path, s.step_id, s.type, s.attempt, s.status, s.input, s.output, s.error,
@@ -53,13 +56,14 @@ export const readTimers = statement(
      order by w.due_at, w.instance_id, w.timer_key limit $4) t`,
 );
 
+/** Without the kind $4, if any: said so that no plan takes it for rare, sorts all of a shard, and reads all of it for a few. */
 export const readInbox = statement(
   "engine.read_inbox",
   `select x.shard, b.id, b.kind, b.instance_id as "instanceId", b.fact
    from unnest($1::smallint[], $2::bigint[]) x (shard, floor)
    cross join lateral (
      select w.id, w.kind, w.instance_id, w.fact from workflow_orchestrator_service.inbox w
-     where w.shard = x.shard and w.id > x.floor order by w.id limit $3) b
+     where w.shard = x.shard and w.id > x.floor and coalesce(w.kind <> $4::text, true) order by w.id limit $3) b
    order by x.shard, b.id`,
 );
 

@@ -10,9 +10,10 @@ import type { ResolvedDefinition, StartAnswer, StartRequest } from "../contract.
 import { engineErrors } from "../errors.ts";
 import type { Program } from "../machine/program.ts";
 import { inlineLimit } from "../payloads.ts";
-import { beginInstance, slotOf } from "./beginning.ts";
+import { beginInstance } from "./beginning.ts";
 import type { Births } from "./births.ts";
 import type { Core } from "./core.ts";
+import { slotOf } from "./slots.ts";
 import type { Turn, Turns } from "./turns.ts";
 import { emptyWork } from "./work.ts";
 
@@ -71,7 +72,13 @@ export function createAdmission(
       ...(version === undefined ? {} : { version }),
       fresh,
     });
-    await request.check?.(definition.definitionId);
+    try {
+      await request.check?.(definition.definitionId);
+    } catch (error) {
+      // What is remembered as the latest may not be it any more, and only the latest may refuse.
+      if (fresh || definition.revision === undefined) throw error;
+      return "stale";
+    }
     const program = core.compiled(definition.definitionId) ?? (await core.programs(definition.definitionId));
     const inputText = JSON.stringify(request.input);
     refuseOverload(inputText.length);

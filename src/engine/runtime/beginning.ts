@@ -4,7 +4,6 @@ import type { Json } from "../machine/definition.ts";
 import { initialState } from "../machine/evolve.ts";
 import type { Program } from "../machine/program.ts";
 import { encodeStart, encodeTransition } from "../store/rows.ts";
-import type { Core } from "./core.ts";
 import { factsOf } from "./loading.ts";
 import { newResident } from "./resident.ts";
 import { tallyStart } from "./tallies.ts";
@@ -24,11 +23,10 @@ export interface Beginning {
   startedBy: string | null;
   parent?: { instanceId: string; path: string | null };
   variables?: Record<string, Json>;
-}
-
-/** The part of an id that leads to a shard; any of the slots that do. */
-export function slotOf(core: Core, shard: number): number {
-  return shard + core.shardCount * Math.floor(core.random() * Math.floor(1024 / core.shardCount));
+  /** The event that starts it. */
+  trigger?: { id: string; acceptedAt: number };
+  /** How many events led to it. */
+  hops?: number;
 }
 
 /**
@@ -37,8 +35,13 @@ export function slotOf(core: Core, shard: number): number {
  */
 export function beginInstance(turns: Turns, work: Work, beginning: Beginning): Turn {
   const { id, shard, namespace, program, startedAt, input, priority, correlationId, startedBy, parent } = beginning;
-  const variables = beginning.variables;
-  const state = initialState(program, { input, startedAt, ...(variables === undefined ? {} : { variables }) });
+  const { variables, trigger, hops } = beginning;
+  const state = initialState(program, {
+    ...{ input, startedAt },
+    ...(variables === undefined ? {} : { variables }),
+    ...(trigger === undefined ? {} : { triggerEvent: trigger }),
+    ...(hops === undefined ? {} : { hops }),
+  });
   // One that needs permits is accepted and begins when it has them.
   if (program.limits.length > 0) state.status = "CREATED";
   const resident = newResident({
@@ -73,7 +76,7 @@ export function beginInstance(turns: Turns, work: Work, beginning: Beginning): T
     currentStepId: program.entry,
     correlationId,
     startedBy,
-    triggerEventId: null,
+    triggerEventId: trigger?.id ?? null,
     input: beginning.inputText,
     startedAt,
     ...(parent === undefined ? {} : { parent }),

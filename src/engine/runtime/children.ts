@@ -9,10 +9,11 @@ import type { ResolvedDefinition } from "../contract.ts";
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
 import type { ErrorInfo } from "../task.ts";
-import { beginInstance, slotOf } from "./beginning.ts";
+import { beginInstance } from "./beginning.ts";
 import { pause } from "./clock.ts";
 import type { ChildStart, Core, Delivery } from "./core.ts";
 import type { Resident } from "./resident.ts";
+import { slotOf } from "./slots.ts";
 import type { Turn, Turns } from "./turns.ts";
 import { addPart, emptyWork, type Work } from "./work.ts";
 
@@ -105,6 +106,7 @@ export function createChildren(core: Core, turns: () => Turns, reactions: Childr
       correlationId: facts.correlationId as string | null,
       startedBy: facts.startedBy as string | null,
       parent: { instanceId: parent.id, path },
+      ...(parent.state.hops === undefined ? {} : { hops: parent.state.hops }),
     });
     if (definition.revision !== undefined) work.latest = [parent.namespace, definition.workflowId, definition.revision];
     addPart(work, part);

@@ -12,6 +12,7 @@ import type { TaskHandler } from "../task.ts";
 import type { Clock, StoreTime } from "./clock.ts";
 import type { Lane } from "./lane.ts";
 import type { Resident } from "./resident.ts";
+import type { Routing } from "./routing.ts";
 
 export type { ChildStart, Delivery, Settled } from "./resident.ts";
 
@@ -78,6 +79,8 @@ export interface Core {
    * they were last written.
    */
   readonly reads: Set<Set<string>>;
+  /** Where events go. */
+  readonly routing: Routing;
   shardCount: number;
   lane: Lane;
   /** Live nodes that have a handler for a task, this one not among them. As of the last look at the cluster. */

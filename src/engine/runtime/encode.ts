@@ -40,11 +40,12 @@ export function encodeDecision(
   for (const timer of decision.cleared)
     addExtra(work, "timersCleared", encodeTimer({ shard, instanceId: id, ...timer }));
   for (const wait of decision.waitsOpened) {
-    const { path, pattern, condition, timeoutAt, stepId, timeoutHandler } = wait;
-    const rest = [pattern, condition ?? null, timeoutAt ?? null, stepId, timeoutHandler ?? null];
+    const { path, pattern, condition, timeoutAt, stepId, timeoutHandler, since } = wait;
+    const rest = [pattern, condition ?? null, timeoutAt ?? null, stepId, timeoutHandler ?? null, wait.key, since];
     addExtra(work, "waitsOpened", key([shard, id, path, namespace, ...rest]));
   }
-  for (const wait of decision.waitsEnded) addExtra(work, "waitsEnded", key([shard, id, wait.path, wait.status, null]));
+  for (const { path, status, eventId } of decision.waitsEnded)
+    addExtra(work, "waitsEnded", key([shard, id, path, status, eventId ?? null]));
   for (const message of decision.messages) addExtra(work, "inboxPosted", encodeOwn(resident, message, turn.shards));
   if (decision.failed !== undefined) tallyFailure(work, resident, decision);
   if (decision.ended !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * What must be done now and then, by any node: partitions ahead of time, expired keys, payloads nobody claimed, and what
- * is older than the retention. Nodes do not take turns; what two do at once, the second finds done.
+ * What must be done now and then, by any node: partitions ahead of time, expired keys, payloads nobody claimed, old
+ * events, and what is older than the retention. Nodes do not take turns; what two do at once, the second finds done.
  */
 
 import type { Connection, Database, Db } from "../../foundation/database/index.ts";
@@ -12,6 +12,7 @@ import { forgetEmptiness } from "../queries/retention.ts";
 import { foldRareFailures, moveTallies } from "../queries/statistics.ts";
 import { deleteExpiredKeys, deleteOldErrands, deleteOrphanPayloads } from "../queries/work.ts";
 import { type Archive, createArchive } from "./archive.ts";
+import { removeOldEvents } from "./old_events.ts";
 import { removeOld } from "./retention.ts";
 
 const everyMs = 3_600_000;
@@ -104,5 +105,6 @@ export async function keepHouse(round: Round): Promise<void> {
   }
   await moveAll(db, signal);
   await db.execute(foldRareFailures, [failuresKept]);
+  await removeOldEvents({ db, log, retentionMs, signal });
   if (!signal.aborted && mayRemove) await removeOld({ db, log, retentionMs, signal, archive });
 }

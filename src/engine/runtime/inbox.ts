@@ -7,6 +7,9 @@ import type { Fact } from "../machine/facts.ts";
 import type { InboxRow } from "../store/contract.ts";
 import type { Core, Delivery, OwnedShard } from "./core.ts";
 import { type PermitDelivery, permitKinds } from "./limits.ts";
+import { eventRowKinds } from "./router.ts";
+import { type ScheduleDelivery, scheduleKind } from "./schedules.ts";
+import type { EventDelivery } from "./settling.ts";
 
 const pollMs = 2_000;
 const perShardLimit = 100;
@@ -21,6 +24,8 @@ export interface Inbox {
   wake(): void;
   start(): void;
   stop(): void;
+  /** Leaves events where they are while nothing is routed. */
+  holdEvents(held: boolean): void;
   /** Takes a row that this node itself has just written, without reading it. */
   take(row: InboxRow): void;
 }
@@ -29,6 +34,10 @@ export interface InboxReactions {
   deliver(what: { shard: number; instanceId: string }, delivery: Delivery): void;
   /** A row for the home of a concurrency limit. */
   limit(delivery: PermitDelivery): void;
+  /** A row for the home of a schedule; absent where schedules are not known. */
+  schedule: ((delivery: ScheduleDelivery) => void) | undefined;
+  /** A row that an event brought. */
+  event(delivery: EventDelivery): void;
 }
 
 const stepFacts = new Set(["completed", "failed"]);
@@ -45,9 +54,14 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
   let floorlessAtMs = Number.NEGATIVE_INFINITY;
   /** Rows whose consumption was committed while a read is under way: its answer may still have them. */
   const consumedMeanwhile = new Set<string>();
+  /** Shards of which a row has failed while a read is under way: what comes after it must not be taken before it. */
+  const failedMeanwhile = new Set<OwnedShard>();
   const identity = (row: InboxRow) => `${row.shard} ${row.id}`;
   /** The last read left rows where they are, for want of room. */
   let throttled = false;
+  let eventsHeld = false;
+  /** How often events were set free: what was read before then says nothing of what was left. */
+  let freed = 0;
 
   function wake(): void {
     if (stopped) return;
@@ -78,13 +92,18 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
     const floorless = now - floorlessAtMs >= floorlessEveryMs;
     if (floorless) floorlessAtMs = now;
     const lane = core.lane;
+    const freedBefore = freed;
     const asked = new Set(shards);
     consumedMeanwhile.clear();
+    failedMeanwhile.clear();
+    const asks = shards.map((owned) => ({ shard: owned.shard, floor: floorless ? 0 : floorOf(owned, now) }));
     const rows = await core.store.inbox({
-      shards: shards.map((owned) => ({ shard: owned.shard, floor: floorless ? 0 : floorOf(owned, now) })),
+      shards: asks,
       limitPerShard: perShardLimit + underWayOf(shards),
+      ...(eventsHeld ? { without: "EVENT" } : {}),
     });
     if (lane !== core.lane) return;
+    const partial = new Set(asks.flatMap(({ shard, floor }) => (floor > 0 ? shard : [])));
     let taken = 0;
     const highest = new Map<number, number>();
     for (const row of rows) {
@@ -96,11 +115,12 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       }
       // The read may be older than what has been consumed since, or than the shard's going and coming back.
       if (consumedMeanwhile.has(identity(row)) || !asked.has(core.shards.get(row.shard)!)) continue;
+      if (partial.has(row.shard) && failedMeanwhile.has(core.shards.get(row.shard)!)) continue;
       if (take(row)) taken++;
     }
     for (const owned of shards) {
       const id = highest.get(owned.shard);
-      if (id !== undefined) note(owned, now, id);
+      if (id !== undefined && !failedMeanwhile.has(owned) && freed === freedBefore) note(owned, now, id);
     }
     if (taken >= perShardLimit) again = true;
   }
@@ -149,11 +169,23 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
       owned.underWay.delete(row.id);
       // The floor may be above it by now, and what came after it must not be taken before it.
       seen.delete(owned);
+      if (reading) failedMeanwhile.add(owned);
       core.clock.schedule(250, wake);
     };
     if (permitKinds.has(row.kind)) {
       owned.underWay.add(row.id);
       reactions.limit({ row, settled, failed });
+      return true;
+    }
+    if (row.kind === scheduleKind && reactions.schedule !== undefined) {
+      owned.underWay.add(row.id);
+      reactions.schedule({ row, settled, failed });
+      return true;
+    }
+    if (eventRowKinds.has(row.kind)) {
+      if (row.kind === "EVENT" && eventsHeld) return false;
+      owned.underWay.add(row.id);
+      reactions.event({ row, owned, settled, failed });
       return true;
     }
     const fact = factOf(row);
@@ -176,8 +208,18 @@ export function createInbox(core: Core, reactions: InboxReactions): Inbox {
 
   return {
     wake,
+    holdEvents(held) {
+      eventsHeld = held;
+      if (held) return;
+      // Those that were left are below the floors by now.
+      freed++;
+      for (const owned of core.shards.values()) seen.delete(owned);
+      wake();
+    },
     take: (row) => {
-      take(row);
+      // Events come faster than they are routed: they are read when there is room.
+      if (row.kind === "EVENT" && isFull()) throttled = true;
+      else take(row);
     },
     start() {
       stopped = false;

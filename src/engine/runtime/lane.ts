@@ -8,9 +8,9 @@
 
 import type { Logger } from "../../foundation/log.ts";
 import { type FlushAnswer, type FlushBatch, type Store, StoreError } from "../store/contract.ts";
-import { type ChangeRow, encodeChange, mergeChanges } from "../store/rows.ts";
+import { type ChangeRow, encodeChange, encodeEvent, mergeChanges } from "../store/rows.ts";
 import { type Clock, pause, type StoreTime } from "./clock.ts";
-import { type ExtraKind, type Work, weigh } from "./work.ts";
+import { type ExtraKind, eventKinds, type PublishedEvent, type Work, weigh } from "./work.ts";
 
 export const flushRowLimit = 1_000;
 export const flushByteLimit = 1024 * 1024;
@@ -28,8 +28,17 @@ export interface LaneOptions {
   owns(shard: number): boolean;
   /** Called when a flush has room left after what is queued: admits starts that wait. */
   refill(room: { rows: number; bytes: number }): void;
+  /** By what look-back finds an event, and the revision of what that was computed from; a new one once that is stale. */
+  matchKeys: MatchKeys;
   /** The lane is closed or its past is not the store's: everything in memory that rests on it is void. */
   lost(reason: string): void;
+}
+
+export interface MatchKeys {
+  of(event: PublishedEvent): string[];
+  readonly revision: number;
+  /** Resolves when the revision is one that was not known to be stale at the call. */
+  renew(): Promise<void>;
 }
 
 export class Lane {
@@ -228,6 +237,10 @@ export class Lane {
       case "stale":
         await this.#withoutStale(works);
         return;
+      case "stale_routing":
+        await this.#renewKeys();
+        await this.#write(works);
+        return;
       case "fenced":
       case "gap":
         for (const work of works) work.dropped();
@@ -272,6 +285,19 @@ export class Lane {
     await this.#write(works.filter((work) => work.latest === undefined && (this.#isWanted(work) || drop(work))));
   }
 
+  async #renewKeys(): Promise<void> {
+    const { clock, matchKeys, log } = this.#options;
+    for (let tries = 0; !this.#ended; tries++) {
+      try {
+        await matchKeys.renew();
+        return;
+      } catch (error) {
+        if (tries === 0) log.warn({ err: error }, "where events go cannot be read; it is tried again");
+        await pause(clock, Math.min(20 * 2 ** tries, 1_000));
+      }
+    }
+  }
+
   /** It is known to be closed. */
   lose(reason: string): void {
     this.#lose(reason);
@@ -293,6 +319,8 @@ export class Lane {
     const changes = new Map<string, ChangeRow>();
     const extras = new Map<string, string[]>();
     const tallies = new Map<string, number>();
+    const published: string[] = [];
+    const { matchKeys } = this.#options;
     const add = (work: Work): void => {
       shards.add(work.shard);
       if (work.start !== undefined) starts.push(work.start);
@@ -311,6 +339,8 @@ export class Lane {
         else for (const row of rows) list.push(row);
       }
       for (const tally of work.tallies ?? []) tallies.set(tally, (tallies.get(tally) ?? 0) + 1);
+      for (const event of work.published ?? [])
+        published.push(encodeEvent({ ...event, matchKeys: matchKeys.of(event) }));
       for (const part of work.also ?? []) add(part);
     };
     for (const work of works) add(work);
@@ -330,11 +360,47 @@ export class Lane {
     if (changes.size > 0) batch.changes = `[${[...changes.values()].map(encodeChange).join(",")}]`;
     if (steps.length > 0) batch.steps = `[${steps.join(",")}]`;
     if (transitions.length > 0) batch.transitions = `[${transitions.join(",")}]`;
+    const firings = extras.get("firings");
+    if (firings !== undefined) extras.set("firings", sumFirings(firings, batch.shards[0]!));
+    const events = new Map<string, string[]>();
+    for (const kind of eventKinds) {
+      const rows = extras.get(kind);
+      if (rows === undefined) continue;
+      events.set(kind, rows);
+      extras.delete(kind);
+    }
+    if (published.length > 0) {
+      events.set("eventsPublished", published);
+      batch.routingRevision = matchKeys.revision;
+    }
+    if (events.size > 0) batch.events = encodeKinds(events);
     if (extras.size > 0) {
-      batch.extras = `{${[...extras].map(([kind, rows]) => `"${kind}":[${rows.join(",")}]`).join(",")}}`;
+      batch.extras = encodeKinds(extras);
     }
     return batch;
   }
+}
+
+/**
+ * One row for each trigger, whatever the shards: rows are told apart by shards so that lanes do not meet, and this lane holds
+ * all of them. Of full flushes the lowest is nearly always the same, so there is about one row for each trigger and lane.
+ */
+function sumFirings(rows: readonly string[], shard: number): string[] {
+  const sums = new Map<string, { fired: number; lastMs: number }>();
+  for (const row of rows) {
+    const [, triggerId, fired, atMs] = JSON.parse(row) as [number, string, number, number];
+    const sum = sums.get(triggerId);
+    if (sum === undefined) sums.set(triggerId, { fired, lastMs: atMs });
+    else {
+      sum.fired += fired;
+      sum.lastMs = Math.max(sum.lastMs, atMs);
+    }
+  }
+  return Array.from(sums, ([triggerId, { fired, lastMs }]) => `[${shard},"${triggerId}",${fired},${lastMs}]`);
+}
+
+function encodeKinds(kinds: ReadonlyMap<string, string[]>): string {
+  return `{${Array.from(kinds, ([kind, rows]) => `"${kind}":[${rows.join(",")}]`).join(",")}}`;
 }
 
 function rowsOf(works: Work[]): number {

@@ -8,9 +8,10 @@
 
 import type { Logger } from "../../foundation/log.ts";
 import type { ResolvedDefinition, RestartRequest, StartAnswer } from "../contract.ts";
+import type { EventInput, PublishAnswer, RoutingSource } from "../contract_events.ts";
 import type { Json } from "../machine/definition.ts";
 import type { Program } from "../machine/program.ts";
-import type { Store } from "../store/contract.ts";
+import type { InboxRow, Store } from "../store/contract.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import type { Beat } from "./beat.ts";
 import { createBirths } from "./births.ts";
@@ -18,19 +19,24 @@ import { createChildren } from "./children.ts";
 import { atMost, type Clock, pause, StoreTime } from "./clock.ts";
 import type { Core, Delivery, HandlerSource, Limits, Observer } from "./core.ts";
 import { createErrands } from "./errands.ts";
+import { createEvents } from "./events.ts";
 import { createHints } from "./hints.ts";
-import { createInbox } from "./inbox.ts";
+import { createInbox, type Inbox } from "./inbox.ts";
 import { Lane } from "./lane.ts";
 import { createLimits } from "./limits.ts";
 import { saveLines } from "./lines.ts";
 import { createLoading } from "./loading.ts";
 import { createMessages, type Messages } from "./messages.ts";
 import { createOwnership } from "./ownership.ts";
+import { createPrograms } from "./programs.ts";
 import type { Resident } from "./resident.ts";
 import { createRestarts } from "./restarts.ts";
+import { createRouting, registerShapes, waitsOnly } from "./routing.ts";
 import { createRunner } from "./runner.ts";
+import { createSchedules, heardBy, type ScheduleSource, type Schedules } from "./schedules.ts";
 import { createSeeking } from "./seeking.ts";
-import { createTimers } from "./timers.ts";
+import { createStarting } from "./starting.ts";
+import { createTimers, type Timers } from "./timers.ts";
 import { createTurns, LaneLost, type Turns } from "./turns.ts";
 import { untilAnswered } from "./until_answered.ts";
 
@@ -54,6 +60,12 @@ export interface NodeOptions {
   resolve(what: { namespace: string; ref: string; version?: string; fresh?: boolean }): Promise<ResolvedDefinition>;
   /** Throws an AppError for an input that a child's workflow does not take. Absent: every input is taken. */
   checkInput?(definitionId: string, input: Json): Promise<void>;
+  /** Absent: facts and timers of schedules stay for nodes that know them. */
+  schedules?: ScheduleSource;
+  /** Where events go. Absent: to waits only. */
+  routing?: RoutingSource;
+  /** Deliveries to subscribers are in the store. */
+  delivering?(): void;
   /** Loads and compiles a definition; what it gives is kept. */
   program(definitionId: string): Promise<Program>;
 }
@@ -63,6 +75,9 @@ export interface EngineNode {
   readonly starts: Admission;
   readonly messages: Messages;
   restart(request: RestartRequest): Promise<StartAnswer>;
+  publish(events: EventInput[]): Promise<PublishAnswer[]>;
+  /** What decides where events go has changed, or events are to be routed again. */
+  wakeRouters(): void;
   start(): Promise<void>;
   stop(): Promise<void>;
   readonly runningTasks: number;
@@ -71,13 +86,9 @@ export interface EngineNode {
 }
 
 const standardLimits: Limits = { residents: 10_000, queuedBytes: 64 * 1024 * 1024, admissionMs: 5_000 };
-/** Programs kept compiled; beyond, the oldest goes. */
-const programLimit = 1_000;
-
 export function createNode(options: NodeOptions): EngineNode {
   const { store, clock, log } = options;
-  const programs = new Map<string, Program>();
-  const compiling = new Map<string, Promise<Program>>();
+  const programs = createPrograms(options.program, (program) => registerShapes(store, program));
   const time = new StoreTime(clock);
   let beat: Beat | undefined;
   let state: "new" | "running" | "stopping" | "stopped" = "new";
@@ -87,6 +98,7 @@ export function createNode(options: NodeOptions): EngineNode {
   /** What the lanes before the present one wrote. */
   const before = { flushes: 0, flushedRows: 0 };
 
+  const routing = createRouting(options.routing ?? waitsOnly(store), store);
   const core: Core = {
     nodeId: options.nodeId,
     store,
@@ -96,15 +108,16 @@ export function createNode(options: NodeOptions): EngineNode {
     limits: { ...standardLimits, ...options.limits },
     leaseMs: options.leaseMs,
     handlers: options.handlers,
-    observer: options.observer,
+    observer: heardBy(options.observer, () => schedules),
     random: options.random,
     newId: options.newId,
-    programs: loadProgram,
-    compiled: (id) => programs.get(id),
+    programs: programs.load,
+    compiled: programs.compiled,
     shards: new Map(),
     residents: new Map(),
     childrenHere: new Map(),
     reads: new Set(),
+    routing,
     shardCount: 0,
     lane: newLane(),
     deadlineMs: () => beat?.deadlineMs() ?? Number.NEGATIVE_INFINITY,
@@ -120,12 +133,17 @@ export function createNode(options: NodeOptions): EngineNode {
       else hints.inbox(shard);
     }
   }
-
+  const takeInbox = (row: InboxRow) => inbox.take(row);
   const turns: Turns = createTurns(core, {
     posted,
     beginChild: (work, resident, child) => children.begin(work, resident, child),
     outdated: (workflowId) => children.outdated(workflowId),
     runTask: (resident, task) => runner.run(resident, task),
+    waits: {
+      expect: (wait) => lookBack.expect(wait),
+      begin: (wait) => lookBack.begin(wait),
+      forget: (wait) => lookBack.forget(wait),
+    },
     armTimer: (timer) => timers.arm(timer),
     reload: ({ replay, ...what }) => loading.reload(what, replay),
   });
@@ -138,7 +156,7 @@ export function createNode(options: NodeOptions): EngineNode {
   });
   const children = createChildren(core, () => turns, {
     resolve: options.resolve,
-    check: options.checkInput ?? (async () => {}),
+    check: (definitionId, input) => checkInput(definitionId, input),
     deliver: (resident, delivery) => loading.deliver({ shard: resident.shard, instanceId: resident.id }, delivery),
   });
   const runner = createRunner(core, {
@@ -146,18 +164,34 @@ export function createNode(options: NodeOptions): EngineNode {
     sendErrand: errands.send,
     spawn: (resident, task) => void children.spawn(resident, task),
   });
-  const timers = createTimers(core, { deliver: loading.deliver });
+  const timers: Timers = createTimers(core, {
+    deliver: (to, timer) => void (schedules.due(to, timer) || loading.deliver(to, timer)),
+  });
   const limits = createLimits(core, { posted });
-  const inbox = createInbox(core, { deliver: deliverFromInbox, limit: limits.take });
+  const checkInput = options.checkInput ?? (async () => {});
+  const starting = createStarting(core, () => turns, { resolve: options.resolve, check: checkInput });
+  const events = createEvents(core, {
+    ...{ starting, turns, posted, takeInbox },
+    deliver: loading.deliver,
+    delivering: () => options.delivering?.(),
+    hold: (held) => inbox.holdEvents(held),
+  });
+  const scheduling = { source: options.schedules, starting, armTimer: timers.arm, posted };
+  const schedules: Schedules = createSchedules(core, () => turns, scheduling);
+  const { lookBack } = events;
+  const takers = { limit: limits.take, event: events.take, schedule: schedules.take };
+  const inbox: Inbox = createInbox(core, { deliver: deliverFromInbox, ...takers });
   const seeking = createSeeking(core, { deliver: loading.deliver, apply: turns.apply });
   const ownership = createOwnership(core, turns, {
     acquired: async (shards) => {
       // Waits for what is due before anything else happens, so that order within an instance is that of the rows.
       await timers.load(shards);
       for (const { shard } of shards) handedOver.delete(shard);
+      await lookBack.redo(shards);
       for (const owned of shards) if (owned.phase === "folding") owned.phase = "open";
       inbox.wake();
       seeking.lookAgain();
+      await schedules.acquired(shards.map(({ shard }) => shard));
       for (const owned of shards) await loading.foldReady(owned);
     },
     runsOf: runner.runsOf,
@@ -165,13 +199,15 @@ export function createNode(options: NodeOptions): EngineNode {
       handedOver.add(shard);
       timers.dropShard(shard);
       limits.dropShard(shard);
+      schedules.dropShard(shard);
+      events.dropShard(shard);
     },
     abandoned: ({ instanceId, shard, path }) =>
       loading.deliver({ shard, instanceId }, { fact: { kind: "abandoned", path } }),
   });
-  const births = createBirths(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
+  const births = createBirths(core, { takeInbox, hint: hints.inbox });
   const starts = createAdmission(core, { turns, births }, { resolve: options.resolve });
-  const restarts = createRestarts(core, { takeInbox: (row) => inbox.take(row), hint: hints.inbox });
+  const restarts = createRestarts(core, { takeInbox, hint: hints.inbox });
   const messages = createMessages(core, { deliver: loading.deliver, hint: hints.inbox });
 
   function newLane(): Lane {
@@ -184,23 +220,10 @@ export function createNode(options: NodeOptions): EngineNode {
       log,
       owns: (shard) => core.shards.has(shard),
       refill: (room) => starts.refill(room),
+      matchKeys: routing,
       lost: () => void reopen(lane),
     });
     return lane;
-  }
-
-  async function loadProgram(definitionId: string): Promise<Program> {
-    const known = programs.get(definitionId);
-    if (known !== undefined) return known;
-    let loading = compiling.get(definitionId);
-    if (loading === undefined) {
-      loading = options.program(definitionId).finally(() => compiling.delete(definitionId));
-      compiling.set(definitionId, loading);
-    }
-    const program = await loading;
-    if (programs.size >= programLimit) programs.delete(programs.keys().next().value!);
-    programs.set(definitionId, program);
-    return program;
   }
 
   /** A migration meets its instance when the version's program is at hand. */
@@ -210,7 +233,7 @@ export function createNode(options: NodeOptions): EngineNode {
       loading.deliver(what, delivery);
       return;
     }
-    loadProgram(fact.definitionId).then(
+    programs.load(fact.definitionId).then(
       () => loading.deliver(what, delivery),
       (error: unknown) => delivery.failed?.(error instanceof Error ? error : new Error(String(error))),
     );
@@ -281,6 +304,8 @@ export function createNode(options: NodeOptions): EngineNode {
     runner.forgetResults();
     timers.clear();
     limits.clear();
+    schedules.clear();
+    events.clear();
     loading.clear();
     handedOver.clear();
   }
@@ -342,6 +367,7 @@ export function createNode(options: NodeOptions): EngineNode {
     await store.register(registration());
     await store.openLane({ laneId: core.lane.laneId, nodeId: core.nodeId });
     core.lane.opened = true;
+    await routing.load();
     state = "running";
     beat = options.beat(() => {
       if (state === "running" && core.lane.opened) core.lane.lose("the others gave this node up");
@@ -350,6 +376,7 @@ export function createNode(options: NodeOptions): EngineNode {
     store.onHint((hint) => {
       if (state !== "running") return;
       if (hint.leases === true) tickSoon();
+      if (hint.routing === true) events.wake();
       if (hint.errands?.includes(core.nodeId) === true) errands.wake();
       if (hint.inbox !== undefined && (hint.inbox.length === 0 || hint.inbox.some((shard) => core.shards.has(shard))))
         inbox.wake();
@@ -403,6 +430,13 @@ export function createNode(options: NodeOptions): EngineNode {
     starts,
     messages,
     restart: restarts.restart,
+    publish: events.publish,
+    wakeRouters() {
+      events.wake();
+      inbox.wake();
+      // Whoever is not told looks when the next event comes, or soon.
+      store.hint({ routing: true, inbox: [] }).catch(() => {});
+    },
     start,
     stop,
     get written() {

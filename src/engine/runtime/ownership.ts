@@ -53,6 +53,9 @@ export function createOwnership(core: Core, turns: Turns, reactions: OwnershipRe
     const view = await core.store.cluster();
     if (core.clock.monotonicMs() - askedMs > core.leaseMs / 2) observed.clear();
     core.time.learn(view.now);
+    core.routing.atLeast(view.routingRevision).catch((error: unknown) => {
+      core.log.debug({ err: error }, "where events go cannot be read; it is read when the next event comes");
+    });
     await rescue(view);
     if (core.stopping || lane !== core.lane) return;
     if (lane.opened && view.nodes.some((node) => node.nodeId === core.nodeId && node.openLanes === 0)) {

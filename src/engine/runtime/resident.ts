@@ -2,7 +2,7 @@
 
 import type { ResolvedDefinition } from "../contract.ts";
 import type { Json } from "../machine/definition.ts";
-import type { Fact } from "../machine/facts.ts";
+import type { DecideContext, Fact } from "../machine/facts.ts";
 import { busyStep } from "../machine/glance.ts";
 import { isGathering } from "../machine/joins.ts";
 import type { Program } from "../machine/program.ts";
@@ -41,9 +41,13 @@ export interface Resident {
   over?: true;
   /** Handlers that run for it here, by path. */
   readonly running: Map<string, { abort(reason: string): void }>;
+  /** What the machine is given for events; made when it first decides. */
+  publishing?: Publishing;
   /** Steps that another node may still be running. */
   readonly awaited: Map<string, { runner: string; untilAt: number }>;
 }
+
+type Publishing = Pick<DecideContext, "eventId" | "wants">;
 
 /** What is told of an instance that comes into memory. */
 type Known = Pick<

@@ -17,6 +17,8 @@ import type { ChildStart, Core, Delivery } from "./core.ts";
 import { encodeDecision } from "./encode.ts";
 import { nothingTold, sayDecision, sayParked, type Told, toldOf } from "./engine_lines.ts";
 import { limitIdOf } from "./limits.ts";
+import type { LookBack } from "./look_back.ts";
+import { encodePublished, publishingContext } from "./published.ts";
 import { enterMemory, letParentGo, type Resident } from "./resident.ts";
 import { tallied, tallyTurn } from "./tallies.ts";
 import { addExtra, addPart, emptyWork, isEmpty, type Work } from "./work.ts";
@@ -24,6 +26,8 @@ import { addExtra, addPart, emptyWork, isEmpty, type Work } from "./work.ts";
 /** What a turn hands on after its commit; wired by `node.ts`, so that the parts do not import each other in circles. */
 export interface Reactions {
   runTask(resident: Resident, task: Decision["tasks"][number]): void;
+  /** Waits are about to be written, are written, or were not. */
+  waits: Pick<LookBack, "expect" | "begin" | "forget">;
   armTimer(timer: { shard: number; instanceId: string; key: string; dueAt: number }): void;
   /** Facts were written for instances or limits of these shards. */
   posted(shards: number[]): void;
@@ -61,6 +65,8 @@ export interface Turns {
   begin(work: Work, resident: Resident): Turn;
   /** The turns are in the store: `tell` is called, and then comes what the decisions asked for. */
   committed(turns: readonly Turn[], tell: () => void): void;
+  /** What these turns decided was not written, and is not going to be. */
+  undo(turns: readonly Turn[]): void;
   /** Takes an instance out of memory; what is queued of it is void. */
   forget(resident: Resident): void;
 }
@@ -71,10 +77,12 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
   const retries = new Map<Resident, Delivery[]>();
 
   function decideNow(resident: Resident, fact: Fact): Decision {
+    resident.publishing ??= publishingContext(core, resident);
     return decide(resident.program, resident.state, fact, {
       now: time.now(),
       random: core.random,
       instance: resident.facts,
+      ...resident.publishing,
     });
   }
 
@@ -205,7 +213,21 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
     }
     const childrenHere = core.childrenHere.has(resident.id);
     encodeDecision(work, resident, decision, { epoch, now: time.now(), shards: core.shardCount, childrenHere });
+    encodePublished(core, work, resident, decision);
+    expectWaits(resident, decision);
     sayDecision(core, work, resident, { decision, before });
+  }
+
+  function expectWaits({ shard, id: instanceId, namespace }: Resident, { waitsOpened }: Decision): void {
+    if (waitsOpened.length === 0) return;
+    const openedAt = time.now();
+    for (const { path, pattern, key, since } of waitsOpened)
+      reactions.waits.expect({ shard, instanceId, path, namespace, pattern, key, since, openedAt });
+  }
+
+  function forgetWaits({ resident, decision }: Turn): void {
+    const { shard, id: instanceId } = resident;
+    for (const { path } of decision.waitsOpened) reactions.waits.forget({ shard, instanceId, path });
   }
 
   /** Submits the rows of turns. A turn that writes nothing takes effect at once, unless earlier rows are still under way. */
@@ -230,6 +252,7 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
       }
       forgetConsumed(resident.shard, delivery.inboxId);
       takeBack(turns.slice(1), []);
+      forgetWaits(turns[0]!);
       resident.pending--;
       delivery.failed?.(new LaneLost("the lane was lost before the effect was recorded"));
     };
@@ -272,7 +295,10 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
 
   /** Forgets all, in order: a child that leaves memory lets a parent that is still there go to sleep, and write its state. */
   function undo(turns: readonly Turn[]): void {
-    for (const { resident } of turns) resident.pending--;
+    for (const turn of turns) {
+      turn.resident.pending--;
+      forgetWaits(turn);
+    }
     for (const { resident } of turns) forget(resident);
   }
 
@@ -286,11 +312,13 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
   function act(turn: Turn): void {
     const { resident, decision } = turn;
     for (const path of decision.aborted) resident.running.get(path)?.abort("cancelled");
-    if (resident.gone) return;
     const { id: instanceId, shard } = resident;
+    for (const { path } of decision.waitsOpened) reactions.waits.begin({ shard, instanceId, path });
+    if (resident.gone) return;
     for (const timer of decision.armed) reactions.armTimer({ shard, instanceId, ...timer });
     for (const { path, runner, untilAt } of decision.awaited) resident.awaited.set(path, { runner, untilAt });
-    if (decision.messages.length > 0 || turn.tells) reactions.posted(addressees(turn));
+    const shards = addressees(turn);
+    if (shards.length > 0) reactions.posted(shards);
     if (decision.ended !== undefined) {
       resident.over = true;
       forget(resident);
@@ -315,11 +343,14 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
       apply(resident, { fact: { kind: "continued" } });
   }
 
-  /** The shards for which a decision wrote facts. */
+  /** The shards for which a decision wrote facts and events. */
   function addressees({ resident, decision, tells }: Turn): number[] {
+    const { messages, published, lifecycle } = decision;
+    if (messages.length + published.length + lifecycle.length === 0 && !tells) return [];
     const shards = new Set<number>();
-    for (const { kind, to } of decision.messages)
-      shards.add(shardOf(kind === "CANCEL" ? to : limitIdOf(to), core.shardCount));
+    for (const { kind, to } of messages) shards.add(shardOf(kind === "CANCEL" ? to : limitIdOf(to), core.shardCount));
+    for (const { id } of published) shards.add(shardOf(id, core.shardCount));
+    if (lifecycle.length > 0) shards.add(resident.shard);
     if (tells) shards.add(shardOf(resident.parent!.instanceId, core.shardCount));
     return [...shards];
   }
@@ -404,5 +435,5 @@ export function createTurns(core: Core, reactions: Reactions): Turns {
     if (parent !== undefined) rest(parent);
   }
 
-  return { apply, begin, committed, forget };
+  return { apply, begin, committed, undo, forget };
 }

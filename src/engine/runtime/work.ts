@@ -1,15 +1,13 @@
 /** One unit of writing: what one turn of one instance decided. It is written whole, in one flush. */
 
+import type { EventRow } from "../store/contract.ts";
 import type { ChangeRow } from "../store/rows.ts";
 
 /** The rarer kinds of rows, by the names that the flush knows them by. */
 export type ExtraKind =
+  | EventKind
   | "timersArmed"
   | "timersCleared"
-  | "waitsOpened"
-  | "waitsEnded"
-  /** All open waits of an instance, whatever their paths. */
-  | "waitsAbandoned"
   | "inboxConsumed"
   /** Facts for other instances, and for the homes of limits. */
   | "inboxPosted"
@@ -19,6 +17,28 @@ export type ExtraKind =
   | "permitsPut"
   | "permitsDropped"
   | "shardsReleased";
+
+/** Those that have to do with events and schedules: a flush without any of them costs nothing for them. */
+export const eventKinds = [
+  "waitsOpened",
+  "waitsEnded",
+  /** All open waits of an instance, whatever their paths. */
+  "waitsAbandoned",
+  /** Until when all waits of a shard have been looked back for. */
+  "lookBackFloors",
+  /** How an event was routed: the ledger. */
+  "routed",
+  /** Events on their way to subscribers. */
+  "deliveries",
+  "deadLettered",
+  /** What became of dead letters that were routed again. */
+  "deadLettersSettled",
+  /** What became of planned times of schedules. */
+  "occurrencesPut",
+  /** How often triggers and schedules fired. */
+  "firings",
+] as const;
+export type EventKind = (typeof eventKinds)[number];
 
 export interface Work {
   shard: number;
@@ -33,6 +53,8 @@ export interface Work {
   extras?: Partial<Record<ExtraKind, string[]>>;
   /** What is counted of it, as rows of tallies without their number: `["<definition>","started",null,null,null`. */
   tallies?: string[];
+  /** Events that are taken in with it; their match keys are computed when it is written. */
+  published?: PublishedEvent[];
   /** Rows of other instances that belong to it: the child that a step begins, the parent's of a child that ends. */
   also?: Work[];
   rows: number;
@@ -48,6 +70,8 @@ export interface Work {
   /** It was not, or perhaps not, written: the lane is lost, or the instance was dropped before. */
   dropped(): void;
 }
+
+export type PublishedEvent = Omit<EventRow, "matchKeys">;
 
 const yes = () => true;
 const nothing = () => {};
@@ -92,6 +116,7 @@ export function isEmpty(work: Work): boolean {
     work.transitions.length === 0 &&
     work.extras === undefined &&
     work.tallies === undefined &&
+    work.published === undefined &&
     work.also === undefined
   );
 }
@@ -115,6 +140,10 @@ export function weigh(work: Work): void {
   add(work.steps);
   add(work.transitions);
   for (const kind in work.extras) add(work.extras[kind as ExtraKind]!);
+  for (const event of work.published ?? []) {
+    rows += 2;
+    bytes += event.payload === null ? 300 : 300 + JSON.stringify(event.payload).length;
+  }
   for (const part of work.also ?? []) {
     weigh(part);
     rows += part.rows;

@@ -6,7 +6,7 @@ import { lifeOf } from "../life.ts";
 import { isFinal } from "../machine/state.ts";
 import type { EngineNode } from "../runtime/node.ts";
 import type { InstanceRow } from "../store/memory/tables.ts";
-import { drawInput, drawWorkflow, programOf } from "./workload.ts";
+import { drawInput, drawWorkflow, isEventful, programOf } from "./workload.ts";
 import type { World } from "./world.ts";
 
 /** Nothing was promised, or the instance has ended: what becomes of it, the rows show. */
@@ -16,12 +16,15 @@ const whatever = () => {};
 const goodReasons =
   /the instance is |is paused$|is not paused|has not begun|is ending|compensation has run|not fail at a step|There is no step|in this version|only one that failed|only an instance that has not ended/;
 
-export function start(world: World, workflowId = drawWorkflow(world.random)): void {
+export function start(world: World, workflowId = drawWorkflow(world.random, world.eventful)): void {
   const { random } = world;
+  const input = drawInput(random, workflowId);
   const request: StartRequest = {
-    namespace: random.pick(["default", "other"]),
+    // Programs, and so the ways in which their waits are found, are of one namespace.
+    namespace: isEventful(workflowId) ? "default" : random.pick(["default", "other"]),
     definitionId: workflowId,
-    input: drawInput(random, workflowId),
+    input,
+    ...(isEventful(workflowId) ? { correlationId: `order ${input.n}` } : {}),
     ...(random.chance(0.4) ? { idempotencyKey: `key ${random.between(0, 5)}` } : {}),
     ...(random.chance(0.2) ? { priority: random.between(1, 10) } : {}),
   };
@@ -117,6 +120,17 @@ function actOn(world: World, row: InstanceRow, kind: number): void {
 /** What people ask of a node. Nothing in the world is old enough for retention to matter. */
 export function faceOf(engine: EngineNode): ReturnType<typeof lifeOf> {
   return lifeOf(engine, { retentionMs: 30 * 86_400_000 });
+}
+
+/** Who waits for what never comes is not waited for. */
+export function cancelWaiting(world: World): void {
+  const [node] = world.live();
+  for (const { instanceId, status } of world.tables.waits.values()) {
+    const row = [...world.tables.instances.values()].find(({ id }) => id === instanceId);
+    if (status !== "active" || node === undefined || row === undefined || isFinal(row.status)) continue;
+    const request = { namespace: row.namespace, instanceId, reason: "over", requestedBy: "operator" };
+    node.engine.messages.cancel({ ...request, compensate: true }).catch(whatever);
+  }
 }
 
 /** What is still paused goes on. */

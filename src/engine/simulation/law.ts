@@ -61,6 +61,8 @@ export function essence(state: InstanceState): Map<string, string> {
     parts.retryAt = state.retryAt;
     parts.permits = state.permits;
     parts.given = state.given;
+    parts.consumed = state.consumed;
+    parts.consumedBefore = state.consumedBefore;
   }
   return new Map(Object.entries(parts).map(([name, part]) => [name, canonical(part)]));
 }

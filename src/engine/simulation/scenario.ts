@@ -1,7 +1,8 @@
 /** One seed: a world, half a minute or so of disturbed life, then quiet until everything has ended, then the checker. */
 
-import { act, react, resumePaused, start } from "./clients.ts";
+import { act, cancelWaiting, react, resumePaused, start } from "./clients.ts";
 import type { NetworkFaults } from "./network.ts";
+import { changeRouting, publishSome, wake } from "./publishers.ts";
 import { createRandom } from "./random.ts";
 import { drawWorkflow } from "./workload.ts";
 import { rareTasks, World, type WorldOptions } from "./world.ts";
@@ -12,6 +13,8 @@ export interface Outcome {
   instances: number;
   flushes: number;
   compared: number;
+  /** Published, of those whose publication was answered. */
+  published: number;
   /** Events of virtual time. */
   steps: number;
 }
@@ -22,12 +25,20 @@ export interface ScenarioOptions extends Partial<WorldOptions> {
   calm?: boolean;
   /** Workflows of which one instance each is started; absent: many are drawn. */
   workflows?: readonly string[];
+  /** Adds to what happens in the world. */
+  begin?(world: World): void;
+  /** Whether something of it is still to come, when no instance is left. */
+  open?(world: World): boolean;
+  /** What else is wrong at the end. */
+  judge?(world: World): string[];
 }
 
 const chaosMs = 20_000;
 const longestPauseMs = 8_000;
 /** Time enough for every delay, timeout and takeover of the workload. */
 const settleMs = 300_000;
+/** Time enough for every event and every look back. */
+const restMs = 90_000;
 
 export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   const shape = createRandom(options.seed);
@@ -41,6 +52,7 @@ export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   const joining = random.between(1, 3);
   for (let i = 0; i < joining; i++) time.after(random.between(0, 2_000), () => void world.join());
   planClients(world, options.workflows);
+  options.begin?.(world);
   if (options.calm !== true) planChaos(world);
   await time.run(time.now + (options.workflows === undefined ? chaosMs : 8_000));
 
@@ -49,20 +61,43 @@ export async function runScenario(options: ScenarioOptions): Promise<Outcome> {
   // Those that were paused wake up, and what they still bring begins.
   await time.run(Math.max(time.now, ...world.nodes.map(({ process }) => process.pausedUntil)) + 5_000);
   cancelParked(world);
+  const missed = world.eventful ? await waitForEvents(world) : [];
   await time.run(
     until,
-    () => world.broken.length > 0 || (world.unfinished().length === 0 && world.tables.inbox.size === 0),
+    () =>
+      world.broken.length > 0 ||
+      (world.unfinished().length === 0 && world.tables.inbox.size === 0 && options.open?.(world) !== true),
   );
   // What was under way when the last one ended comes to its end too.
   await time.run(time.now + 5_000);
   return {
     seed: options.seed,
-    faults: [...(time.restless ? ["the world does not come to rest"] : []), ...world.faultsFound({ settled: true })],
+    faults: [
+      ...missed,
+      ...(time.restless ? ["the world does not come to rest"] : []),
+      ...world.faultsFound({ settled: true }),
+      ...(options.judge?.(world) ?? []),
+    ],
     instances: world.tables.instances.size,
     flushes: world.flushes,
     compared: world.compared,
+    published: world.published.size,
     steps: time.steps,
   };
+}
+
+/** When all is calm, no wait has missed what there is for it. Those that still wait are cancelled then. */
+async function waitForEvents(world: World): Promise<string[]> {
+  const { time } = world;
+  const restsAt = time.now + restMs;
+  await time.run(restsAt, () => world.broken.length > 0);
+  const missed = world.faultsFound({ settled: false, quiet: true });
+  const cancel = () => {
+    cancelWaiting(world);
+    if (world.unfinished().length > 0) time.after(1_000, cancel);
+  };
+  cancel();
+  return missed;
 }
 
 function planClients(world: World, workflows: readonly string[] | undefined): void {
@@ -75,6 +110,10 @@ function planClients(world: World, workflows: readonly string[] | undefined): vo
   world.eagerness = random.pick([0, 0, 0.05, 0.2]);
   const starts = random.between(3, 11);
   for (let i = 0; i < starts; i++) time.after(random.between(200, chaosMs - 2_000), () => start(world));
+  const publishes = world.eventful ? random.between(10, 60) : 0;
+  for (let i = 0; i < publishes; i++) time.after(random.between(200, chaosMs), () => publishSome(world));
+  const changes = world.eventful ? random.pick([0, 0, 2, 8]) : 0;
+  for (let i = 0; i < changes; i++) time.after(random.between(2_000, chaosMs), () => changeRouting(world));
   const acts = random.between(4, 28);
   for (let i = 0; i < acts; i++) time.after(random.between(2_000, chaosMs), () => act(world));
 }
@@ -102,7 +141,7 @@ function trouble(world: World): void {
   const nodes = world.live();
   const kind = random.next();
   if (kind < 0.1) faults.outageUntil = time.now + random.between(100, 6_000);
-  else if (kind < 0.2) world.publish(drawWorkflow(random));
+  else if (kind < 0.2) world.publish(drawWorkflow(random, world.eventful));
   else if (kind < 0.35 || nodes.length === 0) world.join();
   else if (kind < 0.55) world.kill(random.pick(nodes));
   else if (kind < 0.8) world.pause(random.pick(nodes), random.between(500, longestPauseMs));
@@ -127,6 +166,11 @@ function settle(world: World): void {
   world.deadlyHandlers = false;
   world.eagerness = 0;
   world.rareHandlers = true;
+  if (world.routingPaused) {
+    world.routingPaused = false;
+    world.tables.routingRevision += 1;
+    wake(world);
+  }
   world.join();
   time.after(1, () => {
     for (const node of world.nodes) for (const taskId of rareTasks) node.learn(taskId);

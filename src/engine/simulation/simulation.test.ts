@@ -29,6 +29,13 @@ test("whatever goes wrong, nothing accepted is lost and nothing recorded is done
   expect(compared).toBeGreaterThan(seeds.length * 5);
 });
 
+test("whatever goes wrong, every event reaches what it is for, once", { timeout }, async () => {
+  const seeds = only === undefined ? Array.from({ length: count / 2 }, (_, i) => i + 1) : [only];
+  let published = 0;
+  for (const seed of seeds) published += (await hold({ seed, eventful: true })).published;
+  expect(published).toBeGreaterThan(seeds.length * 5);
+});
+
 describe.skipIf(only !== undefined)("worlds of one kind", () => {
   test("without trouble everything ends", { timeout }, async () => {
     for (let seed = 1; seed <= 50; seed++) await hold({ seed, calm: true });

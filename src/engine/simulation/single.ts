@@ -10,9 +10,19 @@ import { compile } from "../machine/compile.ts";
 import { decide } from "../machine/decide.ts";
 import type { Definition, Json } from "../machine/definition.ts";
 import { initialState } from "../machine/evolve.ts";
-import type { Decision, Fact, Message, TaskRun } from "../machine/facts.ts";
+import type {
+  ArrivedEvent,
+  DecideContext,
+  Decision,
+  Fact,
+  Message,
+  PublishedEvent,
+  TaskRun,
+  WaitOpened,
+} from "../machine/facts.ts";
 import type { Program } from "../machine/program.ts";
 import {
+  type ConsumedEvent,
   type FinalStatus,
   frameOf,
   type InstanceState,
@@ -32,6 +42,12 @@ export interface SingleOptions {
   /** Values that variables begin with, as a start gives them. */
   variables?: Record<string, Json>;
   startedAt?: number;
+  /** The event that started it. */
+  triggerEvent?: ConsumedEvent;
+  /** How many events led to it. */
+  hops?: number;
+  correlationId?: string;
+  wants?: DecideContext["wants"];
   /** It was accepted with a key or for another node: it begins with its START. */
   created?: boolean;
   /** What the machine draws; a half means no jitter. */
@@ -47,24 +63,31 @@ export class Single {
   /** Handlers that were asked for and have not answered, by path. */
   readonly tasks = new Map<string, TaskRun>();
   readonly timers = new Map<string, number>();
-  readonly waits = new Set<string>();
+  /** Those that are open, by path, in the order in which they opened. */
+  readonly waits = new Map<string, WaitOpened>();
   readonly transitions: string[] = [];
   /** What was sent to others. */
   readonly messages: Message[] = [];
+  readonly published: PublishedEvent[] = [];
+  readonly lifecycle: Decision["lifecycle"] = [];
   /** Whether promises are checked after every fact; over a long history that takes its square of time. */
   checks = true;
   /** A chain of steps waits for a commit, to go on with `continued`. */
   unfinished = false;
+  #events = 0;
+  readonly #wants: DecideContext["wants"];
   readonly #random: () => number;
   readonly #row: Omit<StoredInstance, "entries" | "references">;
 
   constructor({ steps, definition = {}, input = {}, ...options }: SingleOptions) {
     const { startedAt = 1_800_000_000_000, created = false, random = () => 0.5, variables = null } = options;
+    const { triggerEvent = null, hops = null, correlationId = null } = options;
     const whole: Definition = { workflowId: "w", name: "w", version: "1.0.0", ...definition, steps };
     this.program = compile(whole, { definitionId: "d", namespace: "default" });
     this.now = startedAt;
     this.#random = random;
-    this.state = initialState(this.program, { input, variables, startedAt });
+    this.#wants = options.wants;
+    this.state = initialState(this.program, { input, variables, startedAt, triggerEvent, hops });
     // One that needs permits waits for them before it begins.
     if (created || this.program.limits.length > 0) this.state.status = "CREATED";
     this.#row = {
@@ -79,7 +102,7 @@ export class Single {
       parentId: null,
       parentPath: null,
       priority: 5,
-      correlationId: null,
+      correlationId,
       startedBy: null,
       version: 1,
       input,
@@ -90,6 +113,8 @@ export class Single {
       cancelation: null,
       parked: false,
       startedAt,
+      triggerEvent,
+      hops,
       completedAt: null,
     };
   }
@@ -100,7 +125,9 @@ export class Single {
     const decision = decide(this.program, this.state, fact, {
       now: this.now,
       random: this.#random,
-      instance: { id: "i" },
+      instance: { id: "i", correlationId: this.#row.correlationId },
+      wants: (name) => this.#wants?.(name) === true,
+      eventId: () => `published ${++this.#events}`,
     });
     if (decision.ignored !== undefined) {
       if (this.checks && canonical(this.state) !== before)
@@ -142,6 +169,23 @@ export class Single {
 
   signal(type: string, payload: Json = {}, { signalId = `s${this.now}`, keyed = false } = {}): Decision {
     return this.give({ kind: "signal", signalId, keyed, type, payload, receivedAt: this.now });
+  }
+
+  /** The router, or looking back, has found an event for the wait at `path`. */
+  event(path: string, payload: Json = {}, about: Partial<ArrivedEvent> = {}): Decision {
+    const { id = `e${this.now}`, acceptedAt = this.now } = about;
+    const timestamp = new Date(acceptedAt).toISOString();
+    const plain = {
+      id,
+      eventId: id,
+      type: "go",
+      metadata: {},
+      source: null,
+      timestamp,
+      acceptedAt,
+      partitionKey: null,
+    };
+    return this.give({ kind: "event", path, event: { ...plain, payload, ...about } });
   }
 
   /** The child of a WORKFLOW step is made; the step waits for it, unless it is detached. */
@@ -261,13 +305,15 @@ export class Single {
       this.timers.set(key, dueAt);
     }
     for (const { key, dueAt } of decision.cleared) if (this.timers.get(key) === dueAt) this.timers.delete(key);
-    for (const { path } of decision.waitsOpened) this.waits.add(path);
+    for (const wait of decision.waitsOpened) this.waits.set(wait.path, wait);
     for (const { path } of decision.waitsEnded) {
       if (!this.waits.delete(path)) throw new Error(`wait "${path}" ended and was not open`);
     }
     for (const task of decision.tasks) this.tasks.set(task.path, task);
     for (const path of decision.aborted) this.tasks.delete(path);
     for (const message of decision.messages) this.messages.push(message);
+    for (const event of decision.published) this.published.push(event);
+    for (const event of decision.lifecycle) this.lifecycle.push(event);
     if (decision.program !== undefined) this.program = decision.program;
   }
 

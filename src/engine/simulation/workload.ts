@@ -7,16 +7,21 @@ import type { Definition, Json, Step } from "../machine/definition.ts";
 import type { Program } from "../machine/program.ts";
 import { keptOutputs } from "../machine/state.ts";
 import { TaskError, type TaskHandler } from "../task.ts";
+import { eventShapes } from "./event_shapes.ts";
 import type { Random } from "./random.ts";
-import { type Shape, shapes } from "./shapes.ts";
+import { shapes as commonShapes, type Shape } from "./shapes.ts";
 import type { Process } from "./time.ts";
 
 /** Its worlds take longer than all others, so it is drawn now and then only. */
 const rareId = "many";
+const shapes: Readonly<Record<string, Shape>> = { ...commonShapes, ...eventShapes };
 const names = Object.keys(shapes);
-const common = names.filter((workflowId) => workflowId !== rareId);
+const common = Object.keys(commonShapes).filter((workflowId) => workflowId !== rareId);
+const waiting = Object.keys(eventShapes);
 
-export function drawWorkflow(random: Random): string {
+/** `eventful`: for the most part one that waits for events. */
+export function drawWorkflow(random: Random, eventful = false): string {
+  if (eventful && random.chance(0.85)) return random.pick(waiting);
   return random.chance(0.005) ? rareId : random.pick(common);
 }
 
@@ -189,6 +194,9 @@ export function createHandler(options: HandlerOptions, durationMs: () => number,
     });
   };
 }
+
+/** Whether it is of the shapes that wait for events. */
+export const isEventful = (workflowId: string): boolean => Object.hasOwn(eventShapes, workflowId);
 
 /** The handlers of one node. */
 export function createHandlers(options: HandlerOptions): Map<string, TaskHandler> {

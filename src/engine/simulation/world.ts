@@ -5,20 +5,24 @@
 
 import { createIdSource } from "../../foundation/ids.ts";
 import { createLogger, type Logger } from "../../foundation/log.ts";
-import { type CheckedRows, checkRows } from "../checker.ts";
+import { type CheckedEvent, checkRows } from "../checker.ts";
+import type { ScheduleSource } from "../contract_schedules.ts";
 import { thaw } from "../fold.ts";
 import type { Json } from "../machine/definition.ts";
-import { type InstanceState, isFinal } from "../machine/state.ts";
+import { type InstanceState, isFinal, stepIdOf } from "../machine/state.ts";
 import { inlineBeat } from "../runtime/beat.ts";
 import { createNode, type EngineNode } from "../runtime/node.ts";
 import type { Resident } from "../runtime/resident.ts";
 import type { FlushBatch, StoreError } from "../store/contract.ts";
 import { instances } from "../store/memory/reads.ts";
 import { createMemoryDatabase, type Tables } from "../store/memory.ts";
-import type { ErrorInfo, TaskHandler } from "../task.ts";
+import type { TaskHandler } from "../task.ts";
+import { type DrawnEvent, takesEvent } from "./event_shapes.ts";
 import { stateDifference } from "./law.ts";
 import { createNetworkStore, type HeldLanes, type NetworkFaults, quiet } from "./network.ts";
 import { createRandom, type Random } from "./random.ts";
+import { createRoutingSource, createTargets, takersOf } from "./routing.ts";
+import { rowsOf } from "./rows.ts";
 import { Process, VirtualTime } from "./time.ts";
 import {
   type Call,
@@ -50,6 +54,10 @@ export interface WorldOptions {
   killAt?(point: "leaving" | "applied", flushes: number, batch: FlushBatch): boolean;
   /** How many instances a node holds in memory. */
   residents?: number;
+  /** The schedules of this world. A read of them takes its time. */
+  schedules?: ScheduleSource;
+  /** Clients publish events, and triggers and subscriptions take them. */
+  eventful?: boolean;
   /** Called after some of the flushes were applied, with an instance that changed by it. */
   changed?(instanceId: string, world: World): void;
 }
@@ -79,6 +87,14 @@ export class World {
   readonly calls: Call[] = [];
   /** Instances that were parked, because nodes were killed while they folded them. */
   readonly setAside = new Set<string>();
+  /** Ids of events whose publication was answered. */
+  readonly published = new Set<string>();
+  /** Events of one partition key, the second published when the first had been accepted. */
+  readonly inTurn: { first: string; second: string }[] = [];
+  /** Where events go. Absent from worlds without events. */
+  readonly targets = createTargets();
+  routingPaused = false;
+  readonly eventful: boolean;
   flushes = 0;
   /** How often the fold of rows was compared with memory. */
   compared = 0;
@@ -100,6 +116,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.eventful = options.eventful ?? false;
     this.random = createRandom(options.seed);
     this.faults = { ...quiet, ...options.faults };
     this.tables = createMemoryDatabase({
@@ -207,6 +224,10 @@ export class World {
       ...(this.#options.residents === undefined ? {} : { limits: { residents: this.#options.residents } }),
       beat: (unregistered) => inlineBeat({ nodeId: id, leaseMs, store, clock: process.clock, unregistered }),
       observer: { changed: () => {}, ended: () => {} },
+      ...this.#schedulesFor(process),
+      ...(this.eventful
+        ? { routing: createRoutingSource({ tables, store, targets: this.targets, isPaused: () => this.routingPaused }) }
+        : {}),
       checkInput,
       resolve: async ({ ref, version, fresh }) => {
         if (version !== undefined) return { definitionId: definitionIdOf(ref), workflowId: ref };
@@ -245,6 +266,16 @@ export class World {
       },
     );
     return node;
+  }
+
+  #schedulesFor(process: Process): { schedules?: ScheduleSource } {
+    const source = this.#options.schedules;
+    if (source === undefined) return {};
+    const load = (ids: string[]) =>
+      new Promise<Awaited<ReturnType<ScheduleSource["load"]>>>((resolve) => {
+        process.after(this.random.between(0, 20), () => void source.load(ids).then(resolve));
+      });
+    return { schedules: { load } };
   }
 
   kill(node: SimulatedNode): void {
@@ -331,7 +362,7 @@ export class World {
   }
 
   /** What the checker says of the rows, and of what was seen on the way. */
-  faultsFound({ settled }: { settled: boolean }): string[] {
+  faultsFound({ settled, quiet = false }: { settled: boolean; quiet?: boolean }): string[] {
     const rows = new Map([...this.tables.instances.values()].map((row) => [row.id, row]));
     return [
       ...this.broken,
@@ -344,6 +375,16 @@ export class World {
         // Nodes go by the time that was until they have seen enough of the new one.
         toleranceMs: this.#turnedBackMs,
         calls: this.calls,
+        quiet,
+        published: this.published,
+        inTurn: this.inTurn,
+        targetsOf: (event) =>
+          this.eventful && event.namespace === "default" ? takersOf(this.targets, asDrawn(event)) : [],
+        fits: ({ id }, { path, since }, event) => {
+          const { workflowId, namespace, input } = rows.get(id)!;
+          if (event.namespace !== namespace || event.acceptedAt < (since ?? 0)) return false;
+          return takesEvent(workflowId, { path, stepId: stepIdOf(path) }, asDrawn(event), JSON.parse(input) as Json);
+        },
         joinOf: (instanceId, stepId) => joinOf(rows.get(instanceId)!.workflowId, stepId),
         limitsOf: (instanceId) => {
           const { workflowId, input } = rows.get(instanceId)!;
@@ -402,41 +443,4 @@ function reader(tables: Tables, shard: number, id: string) {
   return instances(tables, [{ shard, id }])[0];
 }
 
-function rowsOf(tables: Tables): CheckedRows {
-  return {
-    instances: [...tables.instances.values()].map((row) => ({
-      id: row.id,
-      shard: row.shard,
-      status: row.status,
-      completedAt: row.completedAt,
-      parked: row.parked !== null,
-      parentId: row.parentId,
-      parentPath: row.parentPath,
-      output: row.output === null ? null : (JSON.parse(row.output) as unknown),
-      errorCode: row.error === null ? null : (JSON.parse(row.error) as ErrorInfo).code,
-    })),
-    steps: [...tables.steps.values()].flat().map(({ entry, ...row }) => ({
-      ...row,
-      seq: entry.seq,
-      path: entry.path,
-      type: entry.type,
-      attempt: entry.attempt,
-      status: entry.status,
-      startedAt: entry.startedAt,
-      outcome: entry.outcome,
-      output: entry.output,
-      ...(entry.error === undefined ? {} : { errorCode: entry.error.code }),
-    })),
-    transitions: tables.transitions.map((row) => ({
-      ...row,
-      data: row.data === null ? null : (JSON.parse(row.data) as unknown),
-    })),
-    lanes: [...tables.lanes.values()],
-    marks: [...tables.marks].flatMap(([laneId, seqs]) => [...seqs].map((seq) => ({ laneId, seq }))),
-    timers: [...tables.timers.values()],
-    waits: [...tables.waits.values()],
-    inbox: [...tables.inbox.values()],
-    permits: [...tables.permits.values()],
-    tallies: [...tables.tallies].map(([key, n]) => ({ kind: (JSON.parse(key) as string[])[1]!, n })),
-  };
-}
+const asDrawn = ({ pattern, payload }: CheckedEvent) => ({ pattern, payload }) as DrawnEvent;

@@ -6,12 +6,14 @@
 
 import { describe, expect, test } from "vitest";
 import { birthLaws } from "./conformance/births.ts";
+import { eventLaws } from "./conformance/events.ts";
 import { flushLaws } from "./conformance/flushes.ts";
 import { leaseLaws } from "./conformance/leases.ts";
 import { lifeLaws } from "./conformance/lives.ts";
 import { queueLaws } from "./conformance/queues.ts";
 import { createRig, type StoreUnderTest } from "./conformance/rig.ts";
 import { rowLaws } from "./conformance/rows.ts";
+import { scheduleLaws } from "./conformance/schedules.ts";
 import type { Hint } from "./contract.ts";
 
 export type { StoreUnderTest } from "./conformance/rig.ts";
@@ -43,4 +45,6 @@ export function storeLaws(name: string, underTest: () => StoreUnderTest): void {
 export function storeLifeLaws(name: string, underTest: () => StoreUnderTest): void {
   const rig = createRig(underTest);
   describe(`${name}: lives`, () => lifeLaws(rig));
+  describe(`${name}: schedules`, () => scheduleLaws(rig));
+  describe(`${name}: events`, () => eventLaws(rig));
 }

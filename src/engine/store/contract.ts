@@ -9,6 +9,26 @@
 import type { Json } from "../machine/definition.ts";
 import type { Cancellation, InstanceStatus, JournalEntry } from "../machine/state.ts";
 import type { ErrorInfo } from "../task.ts";
+import type {
+  EventRow,
+  EventsAnswer,
+  LookBackWait,
+  OpenWait,
+  StoredEvent,
+  WaitRow,
+  WaitShapeRow,
+} from "./contract_events.ts";
+
+export type {
+  EventAnswer,
+  EventRow,
+  EventsAnswer,
+  LookBackWait,
+  OpenWait,
+  StoredEvent,
+  WaitRow,
+  WaitShapeRow,
+} from "./contract_events.ts";
 
 /** Everything that one lane writes in one transaction. Absent parts write nothing. The layouts are in `rows.ts`. */
 export interface FlushBatch {
@@ -25,17 +45,21 @@ export interface FlushBatch {
   changes?: string;
   steps?: string;
   transitions?: string;
-  /** JSON object of the rarer kinds: timersArmed, timersCleared, waitsOpened, waitsEnded, waitsAbandoned, inboxConsumed, inboxPosted, payloadsClaimed, errands, logs, tallies, permitsPut, permitsDropped, shardsReleased. */
+  /** JSON object of the rarer kinds: timersArmed, timersCleared, inboxConsumed, inboxPosted, payloadsClaimed, errands, logs, tallies, permitsPut, permitsDropped, shardsReleased. */
   extras?: string;
+  /** JSON object of what has to do with events and schedules: see `eventKinds` in `runtime/work.ts`. */
+  events?: string;
+  /** What the match keys of published events were computed from. */
+  routingRevision?: number;
 }
 
 /**
  * `done`: written now. `already`: this number was written before. In the others nothing was written:
  * `gap`: the number before is missing. `fenced`: the lane is closed, or a shard is not its own. `stale`: a "latest" is no
- * longer so; the number may be used again.
+ * longer so; `stale_routing`: the routing revision is another; with both the number may be used again.
  */
 export interface FlushAnswer {
-  outcome: "done" | "already" | "gap" | "fenced" | "stale";
+  outcome: "done" | "already" | "gap" | "fenced" | "stale" | "stale_routing";
   at: number;
 }
 
@@ -82,6 +106,7 @@ export interface LeaseRow {
 
 export interface ClusterView {
   now: number;
+  routingRevision: number;
   nodes: NodeRow[];
   leases: LeaseRow[];
 }
@@ -113,6 +138,9 @@ export interface StoredInstance {
   input: Json;
   /** Values that variables began with. */
   variables: Record<string, Json> | null;
+  /** The event that started it, which it has consumed, and how many led to it, as far as the event is still there. */
+  triggerEvent: { id: string; acceptedAt: number } | null;
+  hops: number | null;
   /** As `fold.ts` froze it. */
   state: unknown;
   stateSeq: number;
@@ -152,6 +180,22 @@ export interface PermitRow {
   max: number;
   askedAt: number;
 }
+
+/** What its home's rows say of a schedule. */
+export interface ScheduleRow {
+  shard: number;
+  id: string;
+  timers: { dueAt: number; key: string }[];
+  /** Among the fifty instances that it started last, those that have not ended; the newest first. */
+  running: { instanceId: string; plannedAt: number }[];
+  /** Occurrences that wait for their turn, oldest first, at most a thousand. */
+  queued: { plannedAt: number; backfillId: string | null }[];
+  /** The latest planned time that nobody asked for (its `backfillId` is null); null when there is none. */
+  lastPlannedAt: number | null;
+}
+
+/** Timers of schedules have keys that begin with this: no path of a step does. */
+export const scheduleTimerPrefix = "~schedule ";
 
 /** One start that the lane may not write itself: it has a key, or its shard belongs to another node. */
 export interface BirthRow {
@@ -260,8 +304,17 @@ export interface Store {
     limitPerShard: number;
   }): Promise<TimerRow[]>;
   /** Rows with `id > floor`, at most `limitPerShard` of each shard, in the order of their ids within a shard. */
-  inbox(what: { shards: { shard: number; floor: number }[]; limitPerShard: number }): Promise<InboxRow[]>;
+  inbox(what: {
+    shards: { shard: number; floor: number }[];
+    limitPerShard: number;
+    /** A kind that stays where it is. */
+    without?: string;
+  }): Promise<InboxRow[]>;
 
+  /** What is known of schedules; each has an answer. */
+  schedules(ids: { shard: number; id: string }[]): Promise<ScheduleRow[]>;
+  /** Schedules with occurrences that wait for their turn. */
+  queuedSchedules(what: { shards: number[]; limit: number }): Promise<{ shard: number; id: string }[]>;
   /** All permits of one limit. */
   permits(what: { shard: number; limitId: string }): Promise<PermitRow[]>;
   /**
@@ -282,6 +335,30 @@ export interface Store {
   acceptRestart(restart: RestartRow): Promise<Exclude<BirthAnswer, { outcome: "stale" }>>;
   /** Puts facts into inboxes of shards of other nodes. */
   post(rows: { shard: number; kind: string; instanceId: string; fact: object }[]): Promise<void>;
+  /** All or none, in one transaction. */
+  publish(events: EventRow[], routingRevision: number): Promise<EventsAnswer>;
+  /** Those of them that exist. */
+  events(ids: { shard: number; id: string }[]): Promise<StoredEvent[]>;
+  /** The open waits with these patterns and keys, and the routing revision, of one snapshot. `of` is an index of the keys. */
+  waitsFor(
+    keys: { namespace: string; pattern: string; key: string }[],
+  ): Promise<{ revision: number; waits: (WaitRow & { of: number })[] }>;
+  /** Events for each of these waits, at most `limit` each, in the order of their ids. */
+  lookBack(waits: LookBackWait[], limit: number): Promise<StoredEvent[][]>;
+  /** Open waits of these shards for which an earlier owner may not have looked back to the end. */
+  openWaits(shards: number[]): Promise<OpenWait[]>;
+  /** Makes known how programs wait, before the first of their waits. */
+  registerShapes(shapes: WaitShapeRow[]): Promise<void>;
+  shapes(): Promise<{ revision: number; shapes: WaitShapeRow[] }>;
+  /** Instances of a workflow with this correlation that have not ended, at most `limit`. */
+  openInstances(what: {
+    namespace: string;
+    workflowId: string;
+    correlationId: string;
+    limit: number;
+  }): Promise<{ shard: number; id: string }[]>;
+  routingRevision(): Promise<number>;
+
   /** Takes away the steps that this node is to run for owners of other shards. */
   takeErrands(what: { runner: string; limit: number }): Promise<Errand[]>;
   savePayload(payload: { shard: number; id: string; instanceId: string; body: string }): Promise<void>;
@@ -324,4 +401,6 @@ export interface Hint {
   leases?: boolean;
   /** Instances that changed, for those who watch them. */
   instances?: string[];
+  /** What decides where events go has changed. */
+  routing?: boolean;
 }

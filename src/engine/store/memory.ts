@@ -5,10 +5,12 @@
  */
 
 import { type Hint, type Store, StoreError } from "./contract.ts";
+import * as eventTables from "./memory/events.ts";
 import { flush } from "./memory/flush.ts";
 import * as intake from "./memory/intake.ts";
 import * as leases from "./memory/leases.ts";
 import * as reads from "./memory/reads.ts";
+import * as schedules from "./memory/schedules.ts";
 import type { Tables } from "./memory/tables.ts";
 
 export { holdKey } from "./memory/intake.ts";
@@ -52,11 +54,22 @@ export function createMemoryStore(tables: Tables): Store {
     timers: (what) => call(() => reads.timers(tables, what)),
     inbox: (what) => call(() => reads.inbox(tables, what)),
     permits: (what) => call(() => reads.permits(tables, what)),
+    schedules: (ids) => call(() => schedules.schedules(tables, ids)),
+    queuedSchedules: (what) => call(() => schedules.queuedSchedules(tables, what)),
     endings: (what) => call(() => reads.endings(tables, what)),
     journal: (what) => call(() => reads.journal(tables, what)),
     saveLogs: (rows) => call(() => intake.saveLogs(tables, rows)),
     acceptRestart: (restart) => call(() => intake.acceptRestart(tables, restart)),
     accept: (births) => call(() => intake.accept(tables, births)),
+    publish: (events, revision) => call(() => eventTables.publish(tables, events, revision)),
+    events: (ids) => call(() => eventTables.events(tables, ids)),
+    waitsFor: (keys) => call(() => eventTables.waitsFor(tables, keys)),
+    lookBack: (waits, limit) => call(() => eventTables.lookBack(tables, waits, limit)),
+    openWaits: (shards) => call(() => eventTables.openWaits(tables, shards)),
+    registerShapes: (shapes) => call(() => eventTables.registerShapes(tables, shapes)),
+    shapes: () => call(() => eventTables.shapes(tables)),
+    openInstances: (what) => call(() => eventTables.openInstances(tables, what)),
+    routingRevision: () => call(() => tables.routingRevision),
     post: (rows) => call(() => void intake.post(tables, rows)),
     takeErrands: (what) => call(() => reads.takeErrands(tables, what)),
     savePayload: (payload) => call(() => intake.savePayload(tables, payload)),

@@ -3,7 +3,6 @@
 import {
   type Connection,
   type Database,
-  type Db,
   isConnectionLost,
   isDataError,
   isTransient,
@@ -14,25 +13,26 @@ import type { Json } from "../machine/definition.ts";
 import type { InstanceStatus, JournalEntry } from "../machine/state.ts";
 import { putInPlace, referencesIn } from "../payloads.ts";
 import * as lanes from "../queries/lanes.ts";
+import * as schedules from "../queries/schedules.ts";
 import * as work from "../queries/work.ts";
 import {
   type Acquired,
   type BirthAnswer,
-  type BirthRow,
   type ClusterView,
-  carriedNode,
   type Errand,
   type FlushAnswer,
   type FlushBatch,
   type Hint,
   type InboxRow,
   type PermitRow,
-  type RestartRow,
+  type ScheduleRow,
   type Store,
   type StoredInstance,
   StoreError,
   type TimerRow,
 } from "./contract.ts";
+import { acceptAll, acceptOne } from "./postgres_births.ts";
+import { eventsOf } from "./postgres_events.ts";
 
 const hintChannel = "millrace_hint";
 const zeroId = "00000000-0000-0000-0000-000000000000";
@@ -124,7 +124,7 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
 
     async cluster() {
       const [row] = await guard(() => database.query<ClusterView>(lanes.readCluster));
-      return row!;
+      return { ...row!, routingRevision: Number(row!.routingRevision) };
     },
 
     async openLane({ laneId, nodeId }) {
@@ -162,7 +162,13 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
     async flush(batch) {
       return guard(async () => {
         const line = await flushLine();
-        const [row] = await line.query<FlushAnswer>(lanes.flush, flushValues(batch));
+        const [row] = hasEvents(batch)
+          ? await line.query<FlushAnswer>(lanes.flushWithEvents, [
+              ...flushValues(batch),
+              batch.events ?? null,
+              batch.routingRevision ?? null,
+            ])
+          : await line.query<FlushAnswer>(lanes.flush, flushValues(batch));
         return row!;
       }, "unknown");
     },
@@ -191,15 +197,26 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       return rows.map((row) => ({ ...row, dueAt: Math.round(row.dueAt) }));
     },
 
-    async inbox({ shards, limitPerShard }) {
+    async inbox({ shards, limitPerShard, without }) {
       if (shards.length === 0) return [];
-      const values = [shards.map((s) => s.shard), shards.map((s) => s.floor), limitPerShard];
+      const values = [shards.map((s) => s.shard), shards.map((s) => s.floor), limitPerShard, without ?? null];
       return guard(() => database.query<InboxRow>(work.readInbox, values));
     },
 
     async permits({ shard, limitId }) {
       const rows = await guard(() => database.query<PermitRow>(work.readPermits, [shard, limitId]));
       return rows.map((row) => ({ ...row, askedAt: Math.round(row.askedAt) }));
+    },
+
+    async schedules(ids) {
+      if (ids.length === 0) return [];
+      const values = [ids.map((id) => id.shard), ids.map((id) => id.id)];
+      return guard(() => database.query<ScheduleRow>(schedules.readSchedules, values));
+    },
+
+    async queuedSchedules({ shards, limit }) {
+      if (shards.length === 0) return [];
+      return guard(() => database.query<{ shard: number; id: string }>(schedules.readQueued, [shards, limit]));
     },
 
     async endings({ shard, instanceId, afterSeq, limit }) {
@@ -251,6 +268,8 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
       await guard(() => database.execute(work.postInbox, [encoded]));
     },
 
+    ...eventsOf(database, guard),
+
     async takeErrands({ runner, limit }) {
       return guard(() => database.query<Errand>(work.takeErrands, [runner, limit]));
     },
@@ -289,30 +308,8 @@ export function createPostgresStore({ database, log }: PostgresStoreOptions): St
   return store;
 }
 
-/** The instance comes first: where its key was used before, nothing is carried over. */
-async function acceptOne(tx: Db, restart: RestartRow): Promise<Exclude<BirthAnswer, { outcome: "stale" }>> {
-  const [row] = await tx.query<{ inboxId: number | null; at: number } & Omit<Taken, "createdAt">>(work.acceptRestart, [
-    restartValue(restart),
-  ]);
-  const { inboxId, at, instanceId, definitionId, requestHash } = row!;
-  if (inboxId === null) return { outcome: "exists", instanceId, definitionId, requestHash, createdAt: at };
-  for (let from = 0; from < restart.steps.length; from += carriedPage) {
-    const page = restart.steps.slice(from, from + carriedPage);
-    await tx.execute(work.saveCarried, [`[${page.join(",")}]`, carriedNode]);
-  }
-  return { outcome: "created", shard: restart.shard, inboxId, at };
-}
-
-type Taken = Extract<BirthAnswer, { outcome: "exists" }>;
-
-/** Rows of a restart that are written by one statement. */
-const carriedPage = 2_000;
-
-function restartValue(r: RestartRow): string {
-  const head = [r.shard, r.id, r.namespace, r.definitionId, r.workflowId, r.priority, r.correlationId, r.startedBy];
-  const life = [r.stateSeq, r.originId, r.originStepId, r.variables, r.payloadIds];
-  const tail = [...life, r.retentionMs ?? null, r.key ?? null, r.requestHash];
-  return `${JSON.stringify(head).slice(0, -1)},${r.inputText},${r.stateText},${JSON.stringify(tail).slice(1)}`;
+function hasEvents(batch: FlushBatch): boolean {
+  return batch.events !== undefined || batch.routingRevision !== undefined;
 }
 
 function flushValues(batch: FlushBatch): unknown[] {
@@ -330,56 +327,18 @@ function flushValues(batch: FlushBatch): unknown[] {
   ];
 }
 
-async function acceptAll(database: Database, births: BirthRow[]): Promise<BirthAnswer[]> {
-  if (births.length === 0) return [];
-  const rows = births.map(
-    (b) =>
-      `${JSON.stringify([b.shard, b.id, b.namespace, b.definitionId, b.workflowId, b.priority, b.correlationId ?? null, b.startedBy ?? null, null]).slice(0, -1)},${b.inputText},${JSON.stringify([b.key ?? null, b.keyShard, b.requestHash, b.revision ?? null, b.payloadIds, b.variables ?? null, b.retentionMs ?? null]).slice(1)}`,
-  );
-  const heads = births.filter((b) => b.revision !== undefined).map((b) => [b.namespace, b.workflowId, b.revision]);
-  const answers = await database.query<{
-    instanceId: string;
-    outcome: string;
-    shard: number;
-    inboxId: number;
-    at: number;
-  }>(work.acceptStarts, [`[${rows.join(",")}]`, heads.length === 0 ? null : JSON.stringify(heads)]);
-  const byId = new Map(answers.map((answer) => [answer.instanceId, answer]));
-  const taken = births.filter((b) => byId.get(b.id)?.outcome === "exists");
-  const firsts = taken.length === 0 ? new Map<string, BirthAnswer>() : await readFirsts(database, taken);
-  return births.map((birth): BirthAnswer => {
-    const answer = byId.get(birth.id);
-    if (answer === undefined) throw new StoreError(`no answer for start ${birth.id}`, { fault: "defect" });
-    if (answer.outcome === "stale") return { outcome: "stale" };
-    if (answer.outcome === "created") {
-      return { outcome: "created", shard: answer.shard, inboxId: answer.inboxId, at: answer.at };
-    }
-    // The transaction that held the key may have rolled back between our two statements.
-    return firsts.get(birth.id) ?? { outcome: "busy" };
-  });
-}
-
-async function readFirsts(database: Database, taken: BirthRow[]): Promise<Map<string, BirthAnswer>> {
-  const keys = JSON.stringify(taken.map((b) => [b.keyShard, b.namespace, b.workflowId, b.key]));
-  const rows = await database.query<{
-    n: number;
-    instanceId: string;
-    definitionId: string;
-    requestHash: string;
-    createdAt: number;
-  }>(work.firstStarts, [keys]);
-  return new Map(rows.map(({ n, ...first }) => [taken[n - 1]!.id, { outcome: "exists", ...first }]));
-}
-
 /** A row of `instanceColumns` with `entriesColumn`. */
-export interface RawInstance extends Omit<StoredInstance, "entries" | "references"> {
+export interface RawInstance extends Omit<StoredInstance, "entries" | "references" | "triggerEvent" | "hops"> {
   entries: unknown[][] | null;
   hasPayloads: boolean;
+  trigger: { id: string; acceptedAt: number; hops: unknown } | null;
 }
 
-function toStored({ hasPayloads: _, ...raw }: RawInstance): StoredInstance {
+function toStored({ hasPayloads: _, trigger, ...raw }: RawInstance): StoredInstance {
   return {
     ...raw,
+    triggerEvent: trigger === null ? null : { id: trigger.id, acceptedAt: Math.floor(trigger.acceptedAt) },
+    hops: typeof trigger?.hops === "number" ? trigger.hops : null,
     startedAt: Math.round(raw.startedAt),
     completedAt: raw.completedAt === null ? null : Math.round(raw.completedAt),
     entries: (raw.entries ?? []).map(toEntry),

@@ -4,6 +4,7 @@ import type { Json } from "../machine/definition.ts";
 import type { StatusChange } from "../machine/facts.ts";
 import type { InstanceStatus, JournalEntry } from "../machine/state.ts";
 import type { ErrorInfo } from "../task.ts";
+import type { EventRow } from "./contract.ts";
 
 /** JSON text that is already encoded; null where there is none. */
 export type Encoded = string | null;
@@ -87,6 +88,13 @@ export function encodeChange(row: ChangeRow): string {
 function lifeFacts({ priority, definitionId, reopened, retentionMs }: ChangeRow): string {
   if (priority === undefined && definitionId === undefined && reopened === undefined) return "";
   return `,${priority ?? "null"},${text(definitionId ?? null)},${reopened ?? "null"},${retentionMs ?? "null"}`;
+}
+
+/** An event that is taken in, by intake or by a flush. */
+export function encodeEvent(row: EventRow): string {
+  const { shard, id, namespace, eventId, pattern, version, source, sourceKey, timestamp } = row;
+  const head = [shard, id, namespace, eventId, pattern, version, source, sourceKey, timestamp];
+  return JSON.stringify([...head, row.payload, row.metadata, row.partitionKey, row.keyShard, row.matchKeys]);
 }
 
 /** A fact for another instance, or for the home of a limit. */

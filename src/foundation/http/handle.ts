@@ -66,10 +66,10 @@ function compileAnswerChecks({ responses }: { responses: { readonly [status: num
   return checks;
 }
 
-type Parts = Pick<Definition<z.ZodType, z.ZodType, z.ZodType>, "params" | "query" | "body">;
+type Parts = Pick<Definition<z.ZodType, z.ZodType, z.ZodType>, "params" | "query" | "body" | "rawBody">;
 
 /** Throws `http.input_invalid` with every fault of parameters, query and body. */
-function inputCheck({ params, query, body }: Parts): (request: FastifyRequest) => void {
+function inputCheck({ params, query, body, rawBody }: Parts): (request: FastifyRequest) => void {
   const compile = (schema: z.ZodType, kind: "json" | "text", prefix: string) =>
     compileCheck(toJsonSchema(schema, { io: "input", closed: true }), { kind, prefix });
   const checkParams = params && compile(params, "text", "/params");
@@ -81,6 +81,10 @@ function inputCheck({ params, query, body }: Parts): (request: FastifyRequest) =
     const errors: InputError[] = [];
     if (checkParams) errors.push(...textFaults(request.params, "/params"), ...checkParams(request.params));
     errors.push(...textFaults(request.query, "/query"), ...checkQuery(request.query));
+    if (rawBody) {
+      if (errors.length > 0) throw httpErrors.input_invalid(summaryOf(errors), { errors });
+      return;
+    }
     if (request.body !== undefined) errors.push(...bodyFaults(request, checkBody));
     else if (!bodyOptional) errors.push({ pointer: "", message: "a body is required", expected: "a JSON body" });
     if (errors.length > 0) throw httpErrors.input_invalid(summaryOf(errors), { errors });
@@ -107,6 +111,7 @@ class Context<P, Q, B> implements RouteContext<P, Q, B> {
   readonly params: P;
   readonly query: Q;
   readonly body: B;
+  readonly rawBody: Buffer;
   readonly headers: IncomingHttpHeaders;
   readonly namespace: string;
   readonly caller: Caller;
@@ -120,6 +125,7 @@ class Context<P, Q, B> implements RouteContext<P, Q, B> {
     // The checks have just shown that the parts have these types.
     this.params = request.params as P;
     this.query = request.query as Q;
+    this.rawBody = Buffer.isBuffer(request.body) ? request.body : noBytes;
     this.body = request.body as B;
     this.headers = request.headers;
     this.namespace = request.millrace.namespace;
@@ -140,6 +146,8 @@ class Context<P, Q, B> implements RouteContext<P, Q, B> {
     return this.madeSignal;
   }
 }
+
+const noBytes = Buffer.alloc(0);
 
 /** Aborts when the connection closes before the answer is complete. */
 function clientGone({ raw }: FastifyReply): AbortSignal {

@@ -1,5 +1,7 @@
+export { readRawBody } from "./bodies.ts";
 export { type Authenticate, type Caller, demandPermission } from "./caller.ts";
 export { cursorInvalid, decodeCursor, encodeCursor, idOfCursor, textOfCursor } from "./cursor.ts";
+export { parseJsonBody } from "./json_body.ts";
 export { apiKeyOf } from "./keys.ts";
 export {
   isFault,

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document, made from the declarations of the routes and the schemas that validate them. */
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
+import { acceptedTypes } from "./bodies.ts";
 import { Components } from "./openapi_components.ts";
 import { problemSchema } from "./problem.ts";
 import type { Answer, DeclaredRoute } from "./route.ts";
@@ -74,7 +75,7 @@ interface Operation {
 }
 
 function operation({ route, operationId, components }: Operation): JsonSchema {
-  const { summary, description, tags, permission, params, query, body, yaml } = route;
+  const { summary, description, tags, permission, params, query, body, yaml, rawBody } = route;
   const parameters = [
     ...parametersOf(params, "path", components, `${operationId}Params`),
     ...parametersOf(query, "query", components, `${operationId}Query`),
@@ -89,9 +90,15 @@ function operation({ route, operationId, components }: Operation): JsonSchema {
     ...(tags && { tags }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: requestBody(components.use(body, request, `${operationId}Body`), { body, yaml }) }),
+    ...(rawBody && { requestBody: anyBody }),
     ...(route.public && { security: [] }),
   };
 }
+
+const anyBody = {
+  required: false,
+  content: Object.fromEntries(acceptedTypes({ rawBody: true }).map((type) => [type, { schema: {} }])),
+};
 
 function requestBody(schema: JsonSchema, { body, yaml }: { body: z.ZodType; yaml?: boolean }): JsonSchema {
   const types = yaml ? ["application/json", "application/yaml"] : ["application/json"];
@@ -124,7 +131,7 @@ function responsesOf({ route, operationId, components }: Operation): JsonSchema 
   if (route.params || route.query || route.body) refusals[400] = "The input is invalid; `errors` lists every fault.";
   if (!route.public) refusals[401] = "The request has no valid API key.";
   if (route.permission !== undefined) refusals[403] = "The caller lacks the permission.";
-  if (route.body) {
+  if (route.body || route.rawBody) {
     refusals[413] = "The body is too large.";
     refusals[415] = "The body has an unsupported content type.";
   }

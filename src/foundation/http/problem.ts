@@ -81,14 +81,14 @@ export function problemHeaders(error: AppError): Record<string, string> {
  * Turns whatever was thrown into a refusal: those of the program as they are, those of the HTTP library by their
  * status, a database that is away as 503, and everything else as `http.internal`, which tells the client nothing about the program.
  */
-export function toAppError(thrown: unknown, { acceptsYaml = false } = {}): AppError {
+export function toAppError(thrown: unknown, { accepted = ["application/json"] } = {}): AppError {
   if (thrown instanceof AppError) return thrown;
   const { code, statusCode } = factsOf(thrown);
   const cause = { cause: thrown };
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return httpErrors.body_too_large("The body is larger than this route reads.", cause);
   if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
-    return contentTypeUnsupported(["application/json", ...(acceptsYaml ? ["application/yaml"] : [])]);
+    return contentTypeUnsupported(accepted);
   }
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
     const reason = thrown instanceof Error ? thrown.message : "it is not valid HTTP";

@@ -19,6 +19,7 @@ declare module "fastify" {
   }
   interface FastifyContextConfig {
     yaml?: boolean;
+    rawBody?: boolean;
   }
 }
 

@@ -9,6 +9,8 @@ export interface RouteContext<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** The bytes of the body, for a route that declares `rawBody`; else empty. */
+  readonly rawBody: Buffer;
   readonly headers: IncomingHttpHeaders;
   /** From `X-Millrace-Namespace`, `default` when absent. */
   readonly namespace: string;
@@ -44,6 +46,11 @@ export interface RouteDefinition<Params extends z.ZodType, Query extends z.ZodTy
   readonly body?: Body;
   /** Whether the body may also be YAML; it is checked by the same schema. */
   readonly yaml?: boolean;
+  /**
+   * The handler gets the bytes of the body, JSON or a form, as they came: whoever checks a signature needs them.
+   * `readRawBody` reads them afterwards. In the place of `body`; and no log has the route's query, where tokens may be.
+   */
+  readonly rawBody?: true;
   readonly bodyLimitBytes?: number;
   /** By status; the lowest one below 300 is the status of a plain answer. */
   readonly responses: { readonly [status: number]: Answer };

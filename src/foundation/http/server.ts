@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { z } from "zod";
 import type { AppError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { readBodies } from "./bodies.ts";
+import { acceptedTypes, readBodies } from "./bodies.ts";
 import { answerBrokenRequest } from "./broken_request.ts";
 import { type Authenticate, demandPermission } from "./caller.ts";
 import { drain, Traffic } from "./drain.ts";
@@ -84,7 +84,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   function refuse(request: FastifyRequest, reply: FastifyReply, error: AppError): void {
     const { id: requestId, method, url } = request;
-    if (isFault(error)) log.error({ requestId, method, url, err: error.cause ?? error }, "request failed");
+    if (isFault(error)) {
+      log.error({ requestId, method, url: loggedUrl(request), err: error.cause ?? error }, "request failed");
+    }
     if (reply.raw.headersSent) {
       // Half an answer is out; cutting the connection is the only way left to say that it failed.
       reply.raw.destroy();
@@ -96,7 +98,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   }
 
   fastify.setErrorHandler((error, request, reply) =>
-    refuse(request, reply, toAppError(error, { acceptsYaml: request.routeOptions.config.yaml })),
+    refuse(request, reply, toAppError(error, { accepted: acceptedTypes(request.routeOptions.config) })),
   );
   fastify.setNotFoundHandler((request, reply) => {
     const allowed = methodsAt(request.url, routes);
@@ -113,7 +115,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     reply.raw.once("close", () => {
       traffic.leave();
       if (!log.isLevelEnabled("debug")) return;
-      const { id: requestId, method, url } = request;
+      const { id: requestId, method } = request;
+      const url = loggedUrl(request);
       const tookMs = Math.round((performance.now() - startedAt) * 10) / 10;
       log.debug({ requestId, method, url, status: reply.raw.statusCode, tookMs }, "request");
     });
@@ -136,14 +139,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server: HttpServer = {
     fastify,
     route(definition) {
-      const { method, url, permission, yaml } = definition;
+      const { method, url, permission, yaml, rawBody } = definition;
       if (!definition.public && permission === undefined) throw new Error(`${method} ${url} has no permission`);
       routes.push(definition);
       fastify.route({
         method,
         url,
         bodyLimit: definition.bodyLimitBytes,
-        config: { yaml },
+        config: { yaml, rawBody },
         onRequest: definition.public ? [] : (request) => admit(request, permission),
         handler: requestHandler(definition, { checkAnswers, stopping: traffic.stopping }),
       });
@@ -189,6 +192,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   });
   return server;
+}
+
+/** Callers of a route of `rawBody` may have put a token into the query. */
+function loggedUrl({ url, routeOptions }: FastifyRequest): string {
+  return routeOptions.config?.rawBody ? url.split("?", 1)[0]! : url;
 }
 
 const HEALTH_URL = "/health";

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { readRetryAfter } from "../../foundation/outbound/index.ts";
 import { TaskError } from "../contract.ts";
-import { connectionFailure, readRetryAfter } from "./failure.ts";
+import { connectionFailure } from "./failure.ts";
 
 test.each([
   ["ENOTFOUND", "DNS_FAILED", "TRANSIENT"],

@@ -2,9 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "vitest";
+import type { AddressJudge, Resolve } from "../../foundation/outbound/index.ts";
 import { type TaskContext, TaskError } from "../contract.ts";
-import type { AddressJudge } from "./address.ts";
-import type { Resolve } from "./connect.ts";
 import { createHttpRequest, type HttpRequestOptions, type HttpResult } from "./request.ts";
 
 const endings: (() => Promise<void>)[] = [];

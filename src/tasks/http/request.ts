@@ -6,9 +6,15 @@
  * that are retried and other 4xx into failures that are not.
  */
 
+import {
+  type AddressJudge,
+  allowEvery,
+  createGuardedAgent,
+  type Resolve,
+  refuseNonPublic,
+  systemResolve,
+} from "../../foundation/outbound/index.ts";
 import { type TaskContext, TaskError, type TaskHandler } from "../contract.ts";
-import { type AddressJudge, allowEvery, refuseNonPublic } from "./address.ts";
-import { createGuardedAgent, type Resolve, systemResolve } from "./connect.ts";
 import { connectionFailure, statusCategory, statusFailure } from "./failure.ts";
 import { type HttpCall, readHttpCall } from "./input.ts";
 import { redirected, redirectTarget } from "./redirect.ts";

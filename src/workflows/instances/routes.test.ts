@@ -170,6 +170,14 @@ describe("a start", () => {
     expect(body.errors[0]?.pointer).toBe("/query/wait");
   });
 
+  test("is refused by the latest version only, not by one that was the latest before", async () => {
+    const looser = { workflowId: "looser", name: "Looser", steps: [{ stepId: "only", type: "TASK", taskId: "echo" }] };
+    await define({ ...looser, version: "1.0.0", inputSchema: { type: "object", required: ["n"] } });
+    expect((await program.call("POST", path, { body: { definitionId: "looser", input: {} } })).status).toBe(400);
+    await define({ ...looser, version: "1.1.0" });
+    await start("looser", {});
+  });
+
   test("takes priorities by name", async () => {
     const id = await start("double", { n: 1 }, { priority: "CRITICAL" });
     expect((await program.call("GET", `${path}/${id}`)).body.priority).toBe(10);

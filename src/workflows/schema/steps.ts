@@ -67,6 +67,9 @@ const eventWaitStep = z
     ...stepBase,
     eventPattern: text(255).describe("Tokens with dots between; `*` is one token, `>` at the end one or more."),
     eventCondition: expression.optional().describe("A CEL condition over `event`; only such an event ends the wait."),
+    lookBack: duration
+      .optional()
+      .describe("How long before the wait an event may have come. Absent: since the instance's start."),
     eventTimeout: z
       .strictObject({
         duration: duration.describe("How long to wait."),

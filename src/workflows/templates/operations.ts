@@ -1,11 +1,12 @@
 /** The verbs on templates. Those that change something need an open transaction; every one takes `db` first. */
 import type { Json } from "../../engine/index.ts";
+import { canonicalJson } from "../../foundation/canonical_json.ts";
 import type { Db } from "../../foundation/database/index.ts";
 import type { AppError, InputError } from "../../foundation/errors.ts";
 import { isUuid, uuidv7 } from "../../foundation/ids.ts";
+import { isVersion, nextVersion, versionOrder } from "../../foundation/semantic_version.ts";
 import { type Creation, createDefinition, validateDefinition } from "../create.ts";
 import type { IsUsed } from "../lifecycle.ts";
-import { canonicalJson, isVersion, nextVersion, versionOrder } from "../model.ts";
 import { isRecord, shown } from "../validate/pointer.ts";
 import { checkTemplate, contentOf, placeOf } from "./check.ts";
 import { templateErrors } from "./errors.ts";

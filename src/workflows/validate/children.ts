@@ -1,6 +1,6 @@
 /** What WORKFLOW and TERMINATE steps must satisfy beyond their shape. */
 import type { TerminateStep, WorkflowStep } from "../../engine/index.ts";
-import { isVersion } from "../model.ts";
+import { isVersion } from "../../foundation/semantic_version.ts";
 import type { Context } from "./context.ts";
 import { checkDuration, checkRetryPolicy } from "./fields.ts";
 import type { Place } from "./nesting.ts";

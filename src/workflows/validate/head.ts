@@ -1,5 +1,5 @@
 /** What the fields beside the steps must satisfy beyond their shape. */
-import { isVersion } from "../model.ts";
+import { isVersion } from "../../foundation/semantic_version.ts";
 import type { Context } from "./context.ts";
 import { checkDefault, checkDuration, checkEventPattern, checkJsonSchema, checkRetryPolicy } from "./fields.ts";
 import { shown, under } from "./pointer.ts";

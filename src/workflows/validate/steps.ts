@@ -85,6 +85,7 @@ function checkWait(step: EventWaitStep, here: Here): void {
   const { checks, findings, place } = here;
   const at = (...path: string[]) => under(place.pointer, ...path);
   checkEventPattern(step.eventPattern, at("eventPattern"), findings);
+  checkDuration(step.lookBack, at("lookBack"), findings, { zeroAllowed: true });
   checkDuration(step.eventTimeout?.duration, at("eventTimeout", "duration"), findings);
   if (step.eventCondition !== undefined) {
     checks.condition(step.eventCondition, { pointer: at("eventCondition"), standing: "event", place });

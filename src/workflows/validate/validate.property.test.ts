@@ -75,6 +75,7 @@ const plainFields = {
   timeout: duration,
   eventPattern: fc.constantFrom("a.b", "a..b", ">", "*.>"),
   eventCondition: expression,
+  lookBack: duration,
   eventTimeout: fc.record({ duration, timeoutHandlerStepId: stepId }, { requiredKeys: [] }),
   eventPayloadMapping: fc.dictionary(fc.constantFrom("v", "a-b", ""), expression),
   outputMapping: fc.dictionary(fc.constantFrom("v", "1"), expression),
@@ -188,6 +189,7 @@ const body: fc.Arbitrary<Fields> = fc.oneof(
       type: fc.constant("EVENT_WAIT"),
       eventPattern: fc.constantFrom("a", "a.*", ">", "a.>"),
       eventCondition: fc.constantFrom("event.payload.a == input.a", "payload.b"),
+      lookBack: fc.constantFrom<unknown>(0, "PT0S", "P1D"),
       eventTimeout: fc.record(
         { duration: fc.constantFrom<unknown>(1, "PT1S"), timeoutHandlerStepId: fc.constant("s0") },
         { requiredKeys: ["duration"] },

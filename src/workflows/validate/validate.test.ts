@@ -88,6 +88,12 @@ test("every fault is told at once, whatever kind it is", () => {
   );
 });
 
+test("a wait may look back by any duration, none at all too", () => {
+  for (const lookBack of ["PT0S", 0, "PT10M", 5_000]) expect(places(withStep("wait", { lookBack }))).toEqual([]);
+  for (const lookBack of ["P1M", -1, "10 minutes", null, {}])
+    expect(places(withStep("wait", { lookBack })), String(lookBack)).toEqual(["/steps/3/lookBack"]);
+});
+
 describe("shape", () => {
   test.each([
     [null, ""],
@@ -293,6 +299,19 @@ describe("expressions", () => {
     expect(places(transform({ expression: "${input.amount}" }))).toEqual(["/steps/2/input/expression"]);
     expect(places(transform({ expr: "1" }))).toEqual(["/steps/2/input/expression"]);
     expect(places(transform(undefined))).toEqual(["/steps/2/input"]);
+  });
+
+  test("the input of event.publish is checked as far as it stands in the definition", () => {
+    const publish = (input: unknown) => withStep("charge", { taskId: "event.publish", input });
+    const fine = { pattern: "orders.${input.id}", payload: null, metadata: {}, partitionKey: "p" };
+    for (const input of [fine, { ...fine, pattern: "orders.paid" }, "input.event", undefined])
+      expect(faults(publish(input)), JSON.stringify(input)).toEqual([]);
+    expect(places(publish({ ...fine, pattern: "orders.*" }))).toEqual(["/steps/2/input/pattern"]);
+    expect(places(publish({ ...fine, pattern: 5 }))).toEqual(["/steps/2/input/pattern"]);
+    expect(places(publish({ payload: 1 }))).toEqual(["/steps/2/input"]);
+    expect(faults(publish({ ...fine, paylod: 1 }))).toMatchObject([
+      { pointer: "/steps/2/input/paylod", expected: expect.stringContaining("payload") },
+    ]);
   });
 
   test("a step that reads one which cannot have run gives a warning", () => {

@@ -47,11 +47,11 @@ export function queueLaws(rig: Rig): void {
   test("a wait is one row for a path, opened once", async () => {
     const w = await writer();
     const id = await started(w);
-    const opened = extras({ waitsOpened: [[w.shard, id, "w", "default", "go", null, null, "w", null]] });
-    await w.flush({ extras: opened });
-    expect(await refusal(w.flush({ extras: opened }))).toBe("data");
+    const opened = extras({ waitsOpened: [[w.shard, id, "w", "default", "go", null, null, "w", null, "", 0]] });
+    await w.flush({ events: opened });
+    expect(await refusal(w.flush({ events: opened }))).toBe("data");
     expect(
-      (await w.flush({ seq: w.seq, extras: extras({ waitsEnded: [[w.shard, id, "w", "fulfilled", null]] }) })).outcome,
+      (await w.flush({ seq: w.seq, events: extras({ waitsEnded: [[w.shard, id, "w", "fulfilled", null]] }) })).outcome,
     ).toBe("done");
   });
 

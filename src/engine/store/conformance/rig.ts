@@ -3,7 +3,7 @@
 import { expect, onTestFinished } from "vitest";
 import { shardOf, uuidv7 } from "../../../foundation/ids.ts";
 import type { JournalEntry } from "../../machine/state.ts";
-import { type BirthRow, type FlushBatch, type Store, StoreError } from "../contract.ts";
+import { type BirthRow, type EventRow, type FlushBatch, type Store, StoreError } from "../contract.ts";
 import { type ChangeRow, encodeChange, encodeStart, encodeStep } from "../rows.ts";
 
 export interface StoreUnderTest {
@@ -11,12 +11,23 @@ export interface StoreUnderTest {
   connect(): Store;
   /** Accepts a start in a transaction that stays open until it is ended. */
   holdKey(birth: BirthRow): Promise<{ end(how: "commit" | "rollback"): Promise<void> }>;
+  /** Publishes an event in a transaction that stays open until it is ended. */
+  holdEventKey(event: EventRow): Promise<{ end(how: "commit" | "rollback"): Promise<void> }>;
   /** A head (`[namespace, workflow id, revision]`) that is not the latest. */
   staleHead: [string, string, number];
   /** What the contract has no question for: who else looks at tables sees it. */
   peek(instanceId: string): Promise<Peeked>;
   /** What has been counted of a version: sums by `<kind> <step> <code> <class>`, with `-` for what there is none of. */
   tallies(definitionId: string): Promise<Record<string, number>>;
+  /** How often a trigger or schedule fired, and when last. */
+  firings(triggerId: string): Promise<{ fired: number; lastAt: number } | undefined>;
+  /** What became of an event; the kinds of the targets of each of its routings, replays last. */
+  peekEvent(eventId: string): Promise<{ routings: string[][]; deliveries: string[]; openLetters: number }>;
+  /** How often a trigger fired and when last, and how a schedule's occurrences are. */
+  peekFirings(of: {
+    triggerId: string;
+    scheduleId: string;
+  }): Promise<{ fired: number; lastAt: number; occurrences: string[] }>;
 }
 
 export interface Peeked {

@@ -1,5 +1,5 @@
 /**
- * The flush on memory tables: the same order of checks as `flush_v1`, then all rows or none.
+ * The flush on memory tables: the same order of checks as in the migrations, then all rows or none.
  *
  * Everything is parsed and checked before the first row changes. Beyond what PostgreSQL checks, a batch that breaks a
  * promise of the lane is a defect here: rows of a shard that it does not name, or two changes of one instance.
@@ -9,6 +9,7 @@ import type { Json } from "../../machine/definition.ts";
 import { instanceStatuses, type JournalEntry, type Outcome, type StepStatus } from "../../machine/state.ts";
 import type { ErrorInfo } from "../../task.ts";
 import { type FlushAnswer, type FlushBatch, StoreError } from "../contract.ts";
+import { applyEvents } from "./flush_events.ts";
 import * as check from "./refusals.ts";
 import {
   type InstanceRow,
@@ -21,12 +22,9 @@ import {
   shardEntity,
   type Tables,
   timerKey,
-  type WaitRow,
-  waitKey,
 } from "./tables.ts";
 
 const stepStatuses: StepStatus[] = ["PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED", "CANCELLED"];
-const waitStatuses: WaitRow["status"][] = ["active", "fulfilled", "expired", "cancelled"];
 
 export function flush(tables: Tables, batch: FlushBatch): FlushAnswer {
   const at = tables.now();
@@ -39,6 +37,7 @@ export function flush(tables: Tables, batch: FlushBatch): FlushAnswer {
     steps: check.parseRows(batch.steps),
     transitions: check.parseRows(batch.transitions),
     extras: (batch.extras === undefined ? {} : check.parseJson(batch.extras)) as Record<string, Json[][]>,
+    events: (batch.events === undefined ? {} : check.parseJson(batch.events)) as Record<string, Json[][]>,
   };
   if (!isLaneOpen(tables, batch.laneId)) return refused("fenced");
   const marks = tables.marks.get(batch.laneId) ?? new Set<number>();
@@ -49,6 +48,8 @@ export function flush(tables: Tables, batch: FlushBatch): FlushAnswer {
   if (rows.latest.some(([namespace, workflowId, revision]) => isStaleHead(tables, [namespace, workflowId, revision]))) {
     return refused("stale");
   }
+  if (batch.routingRevision !== undefined && batch.routingRevision !== tables.routingRevision)
+    return refused("stale_routing");
   const named = new Set(batch.shards);
   const own = (shard: Json | undefined): number => {
     const number = check.smallint(shard);
@@ -62,6 +63,7 @@ export function flush(tables: Tables, batch: FlushBatch): FlushAnswer {
     ...insertSteps(tables, batch, rows.steps, { own, at }),
     ...rows.transitions.map((row) => insertTransition(tables, row, own)),
     ...applyExtras(tables, batch, rows.extras, own),
+    ...applyEvents(tables, rows.events, { own, at }),
   ];
   tables.marks.set(batch.laneId, marks.add(batch.seq));
   if (batch.seq % 1000 === 0) for (const mark of marks) if (mark < batch.seq - 1000) marks.delete(mark);
@@ -111,6 +113,7 @@ function insertStarts(tables: Tables, rows: Json[][], own: Own): (() => void)[] 
       originId: null,
       originStepId: null,
       variables: check.jsonOrNull(row[15] ?? null),
+      triggerEventId: row[10] === null || row[10] === undefined ? null : check.uuid(row[10]),
       startedAt: check.instant(row[12]),
       completedAt: null,
     };
@@ -238,25 +241,6 @@ function applyExtras(tables: Tables, batch: FlushBatch, extras: Record<string, J
       const key = timerKey(toTimer(row, own));
       return () => tables.timers.delete(key);
     }),
-    ...openWaits(tables, extras.waitsOpened ?? [], own),
-    ...(extras.waitsEnded ?? []).map((row) => {
-      const key = waitKey(own(row[0]), check.uuid(row[1]), check.text(row[2]));
-      const status = check.oneOf(check.text(row[3]), waitStatuses);
-      return () => {
-        const wait = tables.waits.get(key);
-        if (wait !== undefined) wait.status = status;
-      };
-    }),
-    ...(extras.waitsAbandoned ?? []).map((row) => {
-      const shard = own(row[0]);
-      const instanceId = check.uuid(row[1]);
-      return () => {
-        for (const wait of tables.waits.values()) {
-          const open = wait.shard === shard && wait.instanceId === instanceId && wait.status === "active";
-          if (open) wait.status = "cancelled";
-        }
-      };
-    }),
     ...(extras.inboxConsumed ?? []).map((row) => {
       const shard = own(row[0]);
       const id = Number(row[1]);
@@ -368,28 +352,6 @@ function armTimers(tables: Tables, rows: Json[][], own: Own): (() => void)[] {
     if (tables.timers.has(key) || fresh.has(key)) check.refuse("duplicate key value: timers (23505)");
     fresh.add(key);
     return () => tables.timers.set(key, timer);
-  });
-}
-
-function openWaits(tables: Tables, rows: Json[][], own: Own): (() => void)[] {
-  const fresh = new Set<string>();
-  return rows.map((row) => {
-    const wait: WaitRow = {
-      shard: own(row[0]),
-      instanceId: check.uuid(row[1]),
-      path: check.text(row[2]),
-      namespace: check.text(row[3]),
-      pattern: check.varchar(check.text(row[4]), 255),
-      status: "active",
-      timeoutAt: check.optionalInstant(row[6]),
-    };
-    check.varchar(check.text(row[7]), 255);
-    check.varchar(check.optionalText(row[8]), 255);
-    const key = waitKey(wait.shard, wait.instanceId, wait.path);
-    if (tables.waits.has(key) || fresh.has(key))
-      check.refuse("duplicate key value: workflow_event_subscriptions (23505)");
-    fresh.add(key);
-    return () => tables.waits.set(key, wait);
   });
 }
 

@@ -127,6 +127,7 @@ function accepted(
     parentPath: null,
     originId: null,
     originStepId: null,
+    triggerEventId: null,
     startedAt: at,
     completedAt: null,
     ...own,

@@ -51,6 +51,7 @@ export function cluster(tables: Tables): ClusterView {
     [...tables.lanes.values()].filter((lane) => lane.nodeId === nodeId && lane.closedAt === null).length;
   return {
     now,
+    routingRevision: tables.routingRevision,
     nodes: [...tables.nodes.values()]
       .map(({ nodeId, beat, expiresAt, draining, roles, tasks }) => ({
         nodeId,

@@ -43,6 +43,7 @@ function toStored(tables: Tables, row: InstanceRow): StoredInstance {
     parentPath: row.parentPath,
     version: row.version,
     variables: parsed<Record<string, Json>>(row.variables),
+    ...triggerOf(tables, row),
     input: JSON.parse(row.input) as Json,
     state: parsed<Json>(row.state),
     stateSeq: row.stateSeq,
@@ -61,6 +62,19 @@ function toStored(tables: Tables, row: InstanceRow): StoredInstance {
   const found = payloads(tables, { shard: stored.shard, instanceId: stored.id, ids: referencesIn(stored) });
   for (const [id, value] of found) stored.references.set(value, id);
   return found.size === 0 ? stored : putInPlace(stored, found);
+}
+
+function triggerOf(
+  tables: Tables,
+  { shard, triggerEventId, startedAt }: InstanceRow,
+): Pick<StoredInstance, "triggerEvent" | "hops"> {
+  if (triggerEventId === null) return { triggerEvent: null, hops: null };
+  const event = tables.events.get(rowKey(shard, triggerEventId));
+  const { hops } = JSON.parse(event?.metadata ?? "{}") as { hops?: unknown };
+  return {
+    triggerEvent: { id: triggerEventId, acceptedAt: Math.floor(event?.acceptedAt ?? startedAt) },
+    hops: typeof hops === "number" ? hops : null,
+  };
 }
 
 function parsed<T>(text: string | null): T | null {
@@ -114,13 +128,17 @@ export function takeErrands(tables: Tables, what: { runner: string; limit: numbe
 
 export function inbox(
   tables: Tables,
-  { shards, limitPerShard }: { shards: { shard: number; floor: number }[]; limitPerShard: number },
+  {
+    shards,
+    limitPerShard,
+    without,
+  }: { shards: { shard: number; floor: number }[]; limitPerShard: number; without?: string },
 ): InboxRow[] {
   return [...shards]
     .sort((a, b) => a.shard - b.shard)
     .flatMap(({ shard, floor }) =>
       [...tables.inbox.values()]
-        .filter((row) => row.shard === shard && row.id > floor)
+        .filter((row) => row.shard === shard && row.id > floor && row.kind !== without)
         .sort((a, b) => a.id - b.id)
         .slice(0, limitPerShard)
         .map((row) => ({ ...row, fact: JSON.parse(row.fact) as object })),

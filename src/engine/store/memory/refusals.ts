@@ -5,10 +5,8 @@
 
 import { isUuid } from "../../../foundation/ids.ts";
 import type { Json } from "../../machine/definition.ts";
+import { unstorable } from "../../machine/publishing.ts";
 import { StoreError } from "../contract.ts";
-
-/** jsonb takes neither U+0000 nor halves of surrogate pairs; `JSON.stringify` writes both as escapes. */
-const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89ab][0-9a-f]{2}(?!\\ud[c-f])|d[c-f])/i;
 
 export function refuse(message: string): never {
   throw new StoreError(message, { fault: "data" });

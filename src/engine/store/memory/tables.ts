@@ -1,8 +1,9 @@
 /** The tables of the migration, in memory. JSON is kept as text, so that a reader can never share what a writer holds. */
 
 import { uuidTimeMs } from "../../../foundation/ids.ts";
+import type { Json } from "../../machine/definition.ts";
 import type { InstanceStatus, JournalEntry } from "../../machine/state.ts";
-import type { Errand, Hint, PermitRow } from "../contract.ts";
+import type { Errand, Hint, PermitRow, StoredEvent, WaitShapeRow } from "../contract.ts";
 import { refuse } from "./refusals.ts";
 
 export interface InstanceRow {
@@ -18,6 +19,7 @@ export interface InstanceRow {
   awaitingTaskId: string | null;
   correlationId: string | null;
   startedBy: string | null;
+  triggerEventId: string | null;
   version: number;
   stateSeq: number;
   input: string;
@@ -54,6 +56,47 @@ export interface WaitRow {
   pattern: string;
   status: "active" | "fulfilled" | "expired" | "cancelled";
   timeoutAt: number | null;
+  key: string;
+  since: number | null;
+  openedAt: number;
+  eventId: string | null;
+}
+
+/** `payload`, `source` and `metadata` are text: of a JSON value. */
+export interface EventTableRow extends Omit<StoredEvent, "payload" | "source" | "metadata"> {
+  payload: string;
+  source: string;
+  metadata: string;
+  matchKeys: string[];
+  /** Of which routing revision its keys are. */
+  keysRevision: number;
+}
+
+export interface RoutingRow {
+  shard: number;
+  eventId: string;
+  replayId: string | null;
+  decisions: Json[];
+  /** How often it was written. */
+  times: number;
+}
+
+export interface DeliveryRow {
+  id: string;
+  shard: number;
+  eventId: string;
+  subscriptionId: string;
+  replayId: string | null;
+}
+
+export interface OccurrenceRow {
+  shard: number;
+  scheduleId: string;
+  plannedAt: number;
+  status: string;
+  reason: string | null;
+  instanceId: string | null;
+  backfillId: string | null;
 }
 
 export interface TransitionRow {
@@ -150,6 +193,20 @@ export interface Tables {
   /** Ids of instances that have a partition: their time lies in it. */
   readonly partitions: { from: number; until: number };
   nextInboxId: number;
+  readonly events: Map<string, EventTableRow>;
+  /** Deduplication keys of events, with the first event. */
+  readonly eventKeys: Map<string, { id: string; eventId: string; at: number }>;
+  readonly shapes: Map<string, WaitShapeRow & { registeredAt: number; revision: number }>;
+  routingRevision: number;
+  readonly lookBackFloors: Map<number, number>;
+  /** By `shard event replay`. */
+  readonly routings: Map<string, RoutingRow>;
+  readonly deliveries: DeliveryRow[];
+  readonly deadLetters: { id: string; subscriberId: string; eventId: string | null; message: string }[];
+  /** By `shard schedule plannedAt`. */
+  readonly occurrences: Map<string, OccurrenceRow>;
+  /** By trigger. */
+  readonly firings: Map<string, { fired: number; lastAt: number }>;
 }
 
 export interface MemoryDatabaseOptions {
@@ -200,6 +257,16 @@ export function createMemoryDatabase({
     nodes: new Map(),
     listeners: new Set(),
     nextInboxId: 1,
+    events: new Map(),
+    eventKeys: new Map(),
+    shapes: new Map(),
+    routingRevision: 1,
+    lookBackFloors: new Map(),
+    routings: new Map(),
+    deliveries: [],
+    deadLetters: [],
+    occurrences: new Map(),
+    firings: new Map(),
   };
 }
 
@@ -209,13 +276,19 @@ export const permitKey = (shard: number, limitId: string, instanceId: string): s
   `${shard} ${limitId} ${instanceId}`;
 export const timerKey = (row: { shard: number; dueAt: number; instanceId: string; key: string }): string =>
   `${row.shard} ${row.dueAt} ${row.instanceId} ${row.key}`;
+export const eventKeyKey = (row: {
+  keyShard: number;
+  namespace: string;
+  sourceKey: string | null;
+  eventId: string;
+}): string => JSON.stringify([row.keyShard, row.namespace, row.sourceKey ?? "", row.eventId]);
 export const keyKey = (row: { keyShard: number; namespace: string; workflowId: string; key: string }): string =>
   JSON.stringify([row.keyShard, row.namespace, row.workflowId, row.key]);
 
-export function requirePartition(tables: Tables, id: string): void {
+export function requirePartition(tables: Tables, id: string, relation = "workflow_instances"): void {
   const at = uuidTimeMs(id);
   if (at < tables.partitions.from || at >= tables.partitions.until) {
-    refuse('no partition of relation "workflow_instances" found for row (23514)');
+    refuse(`no partition of relation "${relation}" found for row (23514)`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openWorkshop, type Workshop } from "../../../../test/support/workshop.ts";
+import { isVersion } from "../../../foundation/semantic_version.ts";
 import { TaskError } from "../../../tasks/index.ts";
-import { isVersion } from "../../model.ts";
 import { isRecord } from "../../validate/pointer.ts";
 import { checkTemplate } from "../check.ts";
 import { mayBeAbsent, parametersOf } from "../parameters.ts";
@@ -50,6 +50,8 @@ test("a parameter of the gallery has a default, unless only its user can know it
     "retry-with-fallback": "task fallbackTask",
     saga: "actions",
     "scheduled-reminder": "",
+    "webhook-relay": "url",
+    "scheduled-report": "sources",
   });
 });
 

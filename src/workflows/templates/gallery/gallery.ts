@@ -9,6 +9,8 @@ import { pollUntil } from "./poll_until.ts";
 import { retryWithFallback } from "./retry_with_fallback.ts";
 import { saga } from "./saga.ts";
 import { scheduledReminder } from "./scheduled_reminder.ts";
+import { scheduledReport } from "./scheduled_report.ts";
+import { webhookRelay } from "./webhook_relay.ts";
 
 export const gallery: ReadonlyMap<string, Builtin> = new Map(
   [
@@ -21,5 +23,7 @@ export const gallery: ReadonlyMap<string, Builtin> = new Map(
     retryWithFallback,
     saga,
     scheduledReminder,
+    scheduledReport,
+    webhookRelay,
   ].map((builtin) => [builtin.name, builtin]),
 );

@@ -1,7 +1,7 @@
 /**
- * Which addresses a workflow may reach: only those of the public internet.
+ * Which addresses the program may be sent to: only those of the public internet.
  *
- * A definition's author chooses the URL and often takes parts of it from data; without this, a workflow could read the
+ * Whoever writes a definition or a subscription chooses the URL, often with parts from data; without this they could read the
  * cloud's metadata service or talk to a database beside the node. Sources: the IANA special-purpose address registries
  * (RFC 6890 and its successors), as `ipaddr.js` knows them. For IPv6 only 2000::/3 is public, minus what is carved out
  * of it; that leaves no way round through addresses which carry an IPv4 address inside (mapped, compatible, NAT64,

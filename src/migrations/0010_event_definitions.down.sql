@@ -1,0 +1,3 @@
+drop index event_processing_service.dead_letter_queue_intake_key;
+drop table event_processing_service.event_settings;
+drop table event_processing_service.event_definitions;

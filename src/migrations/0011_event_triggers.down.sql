@@ -1,0 +1,2 @@
+drop table workflow_orchestrator_service.trigger_secrets;
+drop table workflow_orchestrator_service.workflow_event_triggers;

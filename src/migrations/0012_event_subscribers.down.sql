@@ -1,0 +1,10 @@
+drop table event_processing_service.event_replays;
+drop table event_processing_service.dead_letter_reprocessings;
+drop index event_processing_service.dead_letter_queue_ended_idx;
+drop index event_processing_service.dead_letter_queue_trigger_idx;
+drop index event_processing_service.event_deliveries_completed_idx;
+drop index event_processing_service.event_deliveries_claimed_idx;
+drop index event_processing_service.event_deliveries_open_idx;
+create index event_deliveries_due_idx on event_processing_service.event_deliveries (next_attempt_at, id) where status = 'pending';
+alter table event_processing_service.event_deliveries drop column payload;
+drop table event_processing_service.event_subscriptions;

@@ -1,0 +1,6 @@
+drop index workflow_orchestrator_service.schedule_occurrences_backfill_idx;
+drop index workflow_orchestrator_service.schedule_occurrences_queued_idx;
+drop index workflow_orchestrator_service.schedule_occurrences_started_idx;
+drop index workflow_orchestrator_service.timers_schedule_idx;
+drop table workflow_orchestrator_service.schedule_backfills;
+drop table workflow_orchestrator_service.schedules;

@@ -1,0 +1,4 @@
+drop table event_processing_service.queue_checkpoints;
+drop table event_processing_service.event_queue_state;
+drop table event_processing_service.event_sequence_events;
+drop table event_processing_service.event_sequences;
