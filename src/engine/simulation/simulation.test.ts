@@ -7,8 +7,8 @@ import { describe, expect, test } from "vitest";
 import { type Outcome, runScenario, type ScenarioOptions } from "./scenario.ts";
 
 const only = process.env.MILLRACE_SEED === undefined ? undefined : Number(process.env.MILLRACE_SEED);
-const count = Number(process.env.MILLRACE_SEEDS ?? 1_000);
-const timeout = 60_000 + count * 200;
+const count = Number(process.env.MILLRACE_SEEDS ?? 500);
+const timeout = 60_000 + count * 400;
 
 /** Runs a world and fails with its seed and everything that is wrong with it. */
 async function hold(options: ScenarioOptions): Promise<Outcome> {
