@@ -9,7 +9,7 @@ import { loadTriggerTargets } from "../../src/workflows/index.ts";
 import type { Specimen } from "./event_limit.ts";
 import { type BenchNode, startNode } from "./node.ts";
 import * as sql from "./queries.ts";
-import type { WrittenCall } from "./replay.ts";
+import { isFlush, type WrittenCall } from "./replay.ts";
 import { onDatabase } from "./server.ts";
 import { approval, child, handlers, inputOf, namespace, overseer, partOutputOf, partTask } from "./workload.ts";
 
@@ -24,6 +24,11 @@ export interface EventRig {
   /** What the engine writes for single events while nothing else goes on. */
   specimens(orders: readonly number[], before?: (order: number) => Promise<void>): Promise<Specimen[]>;
   stop(): Promise<void>;
+}
+
+/** Whether a flush has the ledger's row of an event. */
+function routes(call: WrittenCall): boolean {
+  return isFlush(call) && call.values.some((value) => typeof value === "string" && value.includes('"routed":['));
 }
 
 /** `nameOf`: of the event of an order. */
@@ -108,6 +113,9 @@ async function openRig(database: { url: string }, nameOf: (order: number) => str
         const first = calls;
         calls = [];
         await publishEach([order]);
+        // The step may be called before the event's own row is written, and the instance ends after it.
+        while (!calls.some(routes)) await sleep(pollMs);
+        await resting();
         found.push({ before: first, after: calls });
       }
       heard = false;

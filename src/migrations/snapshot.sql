@@ -770,7 +770,7 @@ create table workflow_orchestrator_service.workflow_event_subscriptions (
 );
 CREATE INDEX workflow_event_subscriptions_event_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (fulfilled_by_event_id) WHERE (fulfilled_by_event_id IS NOT NULL);
 CREATE INDEX workflow_event_subscriptions_match_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (namespace, event_pattern, match_key) WHERE ((status)::text = 'active'::text);
-CREATE INDEX workflow_event_subscriptions_opened_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (shard, created_at) WHERE ((status)::text = 'active'::text);
+CREATE INDEX workflow_event_subscriptions_opened_idx ON workflow_orchestrator_service.workflow_event_subscriptions USING btree (shard, created_at) WHERE (((status)::text = 'active'::text) AND (created_at IS NOT NULL));
 
 create table workflow_orchestrator_service.workflow_event_triggers (
   id uuid not null,
@@ -1036,12 +1036,15 @@ end $function$;
 
 CREATE OR REPLACE FUNCTION event_processing_service.insert_events_v1(in_events jsonb, in_at timestamp with time zone, in_revision bigint)
  RETURNS TABLE(event uuid, inbox_shard smallint, inbox_id bigint, accepted_at timestamp with time zone)
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
-  with wanted as materialized (
+#variable_conflict use_column
+begin
+  return query with wanted as materialized (
     select (e->>0)::smallint shard, (e->>1)::uuid id, e->>2 namespace, e->>3 event_id, e->>4 pattern, e->>5 version,
       nullif(e->6, 'null') source, e->>7 source_key, to_timestamp((e->>8)::float8 / 1000) happened_at,
       e->9 payload, e->10 metadata, e->>11 partition_key, (e->>12)::smallint key_shard, e->13 match_keys, n,
@@ -1069,8 +1072,8 @@ AS $function$
   )
   insert into workflow_orchestrator_service.inbox as b (shard, kind, instance_id, fact, created_at)
   select f.shard, 'EVENT', f.id, '{}', in_at from fresh f order by f.n
-  returning b.instance_id, b.shard, b.id, event_processing_service.acceptance_v1(b.instance_id, in_at)
-$function$;
+  returning b.instance_id, b.shard, b.id, event_processing_service.acceptance_v1(b.instance_id, in_at);
+end $function$;
 
 CREATE OR REPLACE FUNCTION event_processing_service.routing_changed()
  RETURNS bigint

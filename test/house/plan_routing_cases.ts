@@ -48,11 +48,7 @@ export const routingCases: readonly Case[] = [
     rows: 100,
   }),
   caseOf(events.readWaitsFor, {
-    values: (some) => [
-      namespaces(some(200)),
-      columnOf(some(200), ({ n }) => patternOf(n)),
-      columnOf(some(200), ({ n }) => matchKeyOf(n)),
-    ],
+    values: (some) => [JSON.stringify(some(200).map(({ n }) => [eventsNamespace, patternOf(n), matchKeyOf(n)]))],
     indexes: [waitsByMatch],
     most: 200 * 5 + 5,
     rows: 1,

@@ -31,17 +31,23 @@ export const readEvents = statement(
      select * from event_processing_service.event_instances w where w.shard = x.shard and w.id = x.id) e`,
 );
 
-/** The open waits with these keys and the revision, of one snapshot. As json, for there is one row whatever is found. */
+/**
+ * The open waits with these keys and the revision, of one snapshot. As json, for there is one row whatever is found. The limit,
+ * which is never reached, keeps the planner from hashing all open waits: a plan that is made while there are few of them
+ * would do so for ever, and read all of them for each event. The keys come as jsonb, whose length the planner does not look
+ * at: a plan for all is as good as one for each, so it is made once.
+ */
 export const readWaitsFor = statement(
   "engine.read_waits_for",
   `select r.revision,
      (select coalesce(json_agg(json_build_array(x.n - 1, s.shard, s.workflow_instance_id, s.path)
           order by x.n, s.created_at, s.workflow_instance_id, s.path), '[]')
-      from unnest($1::text[], $2::text[], $3::text[]) with ordinality x (namespace, pattern, key, n)
+      from jsonb_array_elements($1::jsonb) with ordinality x (e, n)
       cross join lateral (
         select w.shard, w.workflow_instance_id, w.path, w.created_at
         from workflow_orchestrator_service.workflow_event_subscriptions w
-        where w.namespace = x.namespace and w.event_pattern = x.pattern and w.match_key = x.key and w.status = 'active') s) as waits
+        where w.namespace = x.e->>0 and w.event_pattern = x.e->>1 and w.match_key = x.e->>2 and w.status = 'active'
+        limit 100000000) s) as waits
    from event_processing_service.routing_revision r`,
 );
 

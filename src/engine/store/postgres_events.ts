@@ -48,11 +48,7 @@ export function eventsOf(database: Database, guard: <T>(call: () => Promise<T>) 
     },
 
     async waitsFor(keys) {
-      const values = [
-        keys.map(({ namespace }) => namespace),
-        keys.map(({ pattern }) => pattern),
-        keys.map(({ key }) => key),
-      ];
+      const values = [JSON.stringify(keys.map(({ namespace, pattern, key }) => [namespace, pattern, key]))];
       const [row] = await guard(() =>
         database.query<{ revision: string; waits: [number, number, string, string][] }>(sql.readWaitsFor, values),
       );
