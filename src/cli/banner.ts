@@ -63,7 +63,7 @@ export function printExamples(
   const facts = results.map(({ workflowId, instances, ended, elapsedMs, medianMs }): [string, string] => {
     const counts = Object.entries(ended).map(([status, count]) => `${count} ${paintStatus(colors, status)}`);
     const rate = Math.round(instances / (elapsedMs / 1_000));
-    const speed = `${duration(elapsedMs)}, ${rate}/s, half of them within ${duration(medianMs)}`;
+    const speed = `${duration(elapsedMs)}, ${rate}/s, half of them within ${duration(Math.max(1, medianMs))}`;
     return [`    ${workflowId}`, `${instances} instances: ${counts.join(", ")}  ${colors.dim(`(${speed})`)}`];
   });
   terminal.print("  Examples, which ran just now");
