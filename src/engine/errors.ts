@@ -45,6 +45,13 @@ export const engineErrors = errorCatalog("engine", {
   broken: { kind: "internal", summary: "The engine could not begin the instance because of a defect; the log has it." },
 });
 
+const refusalKinds: ReadonlySet<string> = new Set(["invalid", "not_found", "conflict", "forbidden"]);
+
+/** Whether a definition or an input was refused for good; anything else may pass. */
+export function isRefusal(error: unknown): error is AppError {
+  return error instanceof AppError && refusalKinds.has(error.kind);
+}
+
 /** What a caller is told when the store did not do what it asked for. */
 export function storeRefusal(error: unknown): Error {
   if (error instanceof AppError) return error;

@@ -78,6 +78,7 @@ export type {
   WorkflowStep,
 } from "./machine/definition.ts";
 export { compilePattern } from "./machine/pattern.ts";
+export { eventName, maxPayloadBytes, publishMembers, sourceTypes } from "./machine/publishing.ts";
 export { type InstanceStatus, instanceStatuses, isFinal } from "./machine/state.ts";
 export { fitsType, typeName } from "./machine/variables.ts";
 export { retireOtherNodes } from "./retire.ts";

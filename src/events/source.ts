@@ -1,6 +1,7 @@
 /** Who may publish. */
 
-export const sourceTypes = ["workflow", "task", "integration", "external", "system", "service"] as const;
+import type { sourceTypes } from "../engine/index.ts";
+
 export type SourceType = (typeof sourceTypes)[number];
 
 /** Of an event that does not say. */

@@ -11,11 +11,14 @@ import { failure, type Turn } from "./turn.ts";
 /** An event that an event has led to, by the instance that it started, and so on: longer chains are taken for loops. */
 export const hopLimit = 64;
 
-const maxPayloadBytes = 1024 * 1024;
+/** Of an event, as JSON. */
+export const maxPayloadBytes = 1024 * 1024;
 const maxTextLength = 255;
-const eventName = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
-const sourceTypes = ["workflow", "task", "integration", "external", "system", "service"];
-const members = ["pattern", "payload", "metadata", "partitionKey", "eventId", "source"];
+/** A concrete name, whose tokens are not patterns'. */
+export const eventName = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+export const sourceTypes = ["workflow", "task", "integration", "external", "system", "service"] as const;
+/** Of the input of `event.publish`. */
+export const publishMembers = ["pattern", "payload", "metadata", "partitionKey", "eventId", "source"];
 
 /** In JSON text: what PostgreSQL's jsonb takes not at all, U+0000 and halves of surrogate pairs; `JSON.stringify` writes both as escapes. */
 export const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89ab][0-9a-f]{2}(?!\\ud[c-f])|d[c-f])/i;
@@ -78,9 +81,9 @@ function eventOf(turn: Turn, given: Input, hops: number): PublishedEvent {
 
 /** The input, or why it is none. */
 function readInput(input: Json): Input | string {
-  if (!isObject(input)) return `the input is ${kindOf(input)}; an object with ${members.join(", ")} is expected`;
-  const unknown = Object.keys(input).find((name) => !members.includes(name));
-  if (unknown !== undefined) return `/${unknown} is not known; known are ${members.join(", ")}`;
+  if (!isObject(input)) return `the input is ${kindOf(input)}; an object with ${publishMembers.join(", ")} is expected`;
+  const unknown = Object.keys(input).find((name) => !publishMembers.includes(name));
+  if (unknown !== undefined) return `/${unknown} is not known; known are ${publishMembers.join(", ")}`;
   const { pattern, payload, metadata = null, source = null } = input;
   if (typeof pattern !== "string" || pattern.length > maxTextLength || !eventName.test(pattern)) {
     const found = typeof pattern === "string" ? JSON.stringify(pattern.slice(0, 300)) : kindOf(pattern);
@@ -99,7 +102,7 @@ function readInput(input: Json): Input | string {
   }
   if (source !== null && !isObject(source))
     return `/source is ${kindOf(source)}; an object with type, id and name is expected`;
-  if (source !== null && (typeof source.type !== "string" || !sourceTypes.includes(source.type)))
+  if (source !== null && !sourceTypes.some((type) => type === source.type))
     return `/source/type is ${kindOf(source.type)}; one of ${sourceTypes.join(", ")} is expected`;
   return input as object as Input;
 }

@@ -4,8 +4,9 @@
  * parent's shard.
  */
 
-import { AppError } from "../../foundation/errors.ts";
+import type { AppError } from "../../foundation/errors.ts";
 import type { ResolvedDefinition } from "../contract.ts";
+import { isRefusal } from "../errors.ts";
 import type { Json } from "../machine/definition.ts";
 import type { TaskRun } from "../machine/facts.ts";
 import type { ErrorInfo } from "../task.ts";
@@ -32,9 +33,6 @@ export interface Children {
   /** The latest version of a workflow is not the one that a child was to begin with: it is resolved anew. */
   outdated(workflowId: string): void;
 }
-
-/** What a definition or an input is refused by; anything else may pass. */
-const refusals = new Set(["invalid", "not_found", "conflict", "forbidden"]);
 
 export function createChildren(core: Core, turns: () => Turns, reactions: ChildrenReactions): Children {
   /** Workflows whose latest version was not the one that a child was to begin with: they are resolved anew. */
@@ -64,7 +62,7 @@ export function createChildren(core: Core, turns: () => Turns, reactions: Childr
         reactions.deliver(resident, { fact: { kind: "spawned", path, attempt, childId }, child });
         return;
       } catch (error) {
-        if (error instanceof AppError && refusals.has(error.kind)) {
+        if (isRefusal(error)) {
           const refused = refusal(error, task.stepId);
           reactions.deliver(resident, {
             fact: { kind: "failed", path, attempt, error: refused, startedAt, completedAt: core.time.now() },

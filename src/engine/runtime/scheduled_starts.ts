@@ -3,7 +3,6 @@
  * templates err or its input is refused, is decided again as failed, with the reason.
  */
 
-import { AppError } from "../../foundation/errors.ts";
 import type {
   HomeSchedule,
   ScheduleDecision,
@@ -11,6 +10,7 @@ import type {
   ScheduleFact,
   ScheduleState,
 } from "../contract_schedules.ts";
+import { isRefusal } from "../errors.ts";
 import { inlineLimit } from "../payloads.ts";
 import type { StartBeside, Starting } from "./starting.ts";
 
@@ -32,9 +32,6 @@ interface Given {
 }
 
 export type Prepare = (given: Given) => Promise<{ decision: ScheduleDecision; starts: PreparedStart[] }>;
-
-/** What a definition or an input is refused by; anything else may pass. */
-const refusals = new Set(["invalid", "not_found", "conflict", "forbidden"]);
 
 export function createPreparing(starting: Pick<Starting, "prepare">): Prepare {
   return async ({ schedule, state, facts, now, refused, fresh }) => {
@@ -62,7 +59,7 @@ export function createPreparing(starting: Pick<Starting, "prepare">): Prepare {
           });
           starts.push({ plannedAt, namespace, prepared, ...start });
         } catch (error) {
-          const known = error instanceof Refusal || (error instanceof AppError && refusals.has(error.kind));
+          const known = error instanceof Refusal || isRefusal(error);
           if (!known) throw error;
           failed.set(plannedAt, error.message);
         }

@@ -3,8 +3,8 @@
  * for what cannot be; and the row that says all of it. One work, with which the event leaves the inbox.
  */
 
-import { AppError } from "../../foundation/errors.ts";
 import type { EventView, RoutingTable, RoutingTarget } from "../contract_events.ts";
+import { isRefusal } from "../errors.ts";
 import type { Json } from "../machine/definition.ts";
 import type { InboxRow, StoredEvent } from "../store/contract.ts";
 import { encodeMessage } from "../store/rows.ts";
@@ -317,18 +317,10 @@ function addressees(rows: readonly string[]): number[] {
   return [...new Set(rows.map((row) => Number(row.slice(1, row.indexOf(",")))))];
 }
 
-const refusalTypes: Readonly<Record<string, string>> = {
-  invalid: "VALIDATION",
-  not_found: "NOT_FOUND",
-  conflict: "CONFLICT",
-  forbidden: "FORBIDDEN",
-};
-
 /** What refuses a start for good; anything else may pass. */
 function refusalOf(error: unknown): Refusal | undefined {
-  if (!(error instanceof AppError)) return undefined;
-  const type = refusalTypes[error.kind];
-  if (type === undefined) return undefined;
+  if (!isRefusal(error)) return undefined;
+  const type = error.kind === "invalid" ? "VALIDATION" : error.kind.toUpperCase();
   const context = JSON.parse(JSON.stringify({ errors: error.errors, ...error.details })) as Json;
   return { message: error.message, type, code: error.code, context };
 }

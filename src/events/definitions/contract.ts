@@ -1,6 +1,6 @@
 /** What crosses the wire for event definitions. */
 import { z } from "zod";
-import { sourceTypes } from "../source.ts";
+import { sourceTypes } from "../../engine/index.ts";
 import { definitionStatuses } from "./model.ts";
 
 const instant = z.iso.datetime({ precision: 3 }).describe("ISO 8601, UTC.");

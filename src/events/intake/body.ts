@@ -1,10 +1,11 @@
 /** Reads what was sent: one event or many, in our shape or as CloudEvents; every fault with its place. */
 import type { IncomingHttpHeaders } from "node:http";
+import { maxPayloadBytes } from "../../engine/index.ts";
 import type { InputError } from "../../foundation/errors.ts";
 import { eventErrors } from "../errors.ts";
 import { isInHeaders, readBinaryCloudEvent, readCloudEvent } from "./cloud_events.ts";
 import { readOwnShape } from "./own_shape.ts";
-import { maxPayloadBytes, type Read, type Submitted } from "./submitted.ts";
+import type { Read, Submitted } from "./submitted.ts";
 
 export const maxBatch = 1_000;
 /** Faults of one answer. */

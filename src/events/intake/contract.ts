@@ -1,6 +1,6 @@
 /** What crosses the wire when events are published. */
 import { z } from "zod";
-import { sourceTypes } from "../source.ts";
+import { sourceTypes } from "../../engine/index.ts";
 
 const shortText = z.string().min(1).max(255);
 

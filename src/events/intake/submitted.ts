@@ -10,7 +10,6 @@ export interface Submitted {
 
 export type Read = { submitted: Submitted; errors?: undefined } | { submitted?: undefined; errors: InputError[] };
 
-export const maxPayloadBytes = 1024 * 1024;
 export const maxMetadataBytes = 64 * 1024;
 const maxSourceKeyBytes = 1_024;
 

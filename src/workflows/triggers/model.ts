@@ -1,6 +1,6 @@
 /** The words of triggers. */
-import { hash } from "node:crypto";
 import type { Json } from "../../engine/index.ts";
+import { sha256 } from "../../foundation/digest.ts";
 
 export const triggerKinds = ["event", "schedule", "webhook", "manual"] as const;
 export type TriggerKind = (typeof triggerKinds)[number];
@@ -62,7 +62,7 @@ const longestKey = 255;
 
 /** Text of any length as a key that can be stored: what is too long is known by its hash. */
 export function shortKey(text: string): string {
-  return text.length <= longestKey ? text : `sha256:${hash("sha256", text)}`;
+  return text.length <= longestKey ? text : `sha256:${sha256(text)}`;
 }
 
 /** An event's name made of any text: what cannot stand in a token becomes `_`, and what is too long is cut. */

@@ -1,5 +1,5 @@
 /** The work of a TASK step and of a compensation step. */
-import type { CompensationStep, Json } from "../../engine/index.ts";
+import { type CompensationStep, eventName, type Json, publishMembers } from "../../engine/index.ts";
 import type { ExpressionChecks } from "./expressions.ts";
 import { checkDuration, checkRetryPolicy } from "./fields.ts";
 import type { Findings } from "./findings.ts";
@@ -29,19 +29,16 @@ export function checkWork(work: Work, at: Workplace): void {
   if (work.taskId === "event.publish") checkPublish(work.input, at);
 }
 
-const eventMembers = ["pattern", "payload", "metadata", "partitionKey", "eventId", "source"];
-const eventName = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
-
 /** The built-in `event.publish`, as far as its input can be told before it is evaluated. */
 function checkPublish(input: Json | undefined, { pointer, findings }: Workplace): void {
   if (!isRecord(input)) return;
   const at = (...path: string[]) => under(pointer, "input", ...path);
   for (const name of Object.keys(input)) {
-    if (!eventMembers.includes(name))
+    if (!publishMembers.includes(name))
       findings.error(
         at(name),
         "The task event.publish does not know this",
-        oneOf(eventMembers, nearest(name, eventMembers)),
+        oneOf(publishMembers, nearest(name, publishMembers)),
       );
   }
   for (const name of ["pattern", "payload"]) {

@@ -1,10 +1,8 @@
 /** `/api/v1/hooks/{triggerId}`: the public address of a webhook. Whoever knows a secret may call it. */
+import { maxPayloadBytes } from "../../../engine/index.ts";
 import type { HttpServer } from "../../../foundation/http/index.ts";
 import * as contract from "../contract.ts";
 import { type Receiver, receiveCall } from "./receive.ts";
-
-/** As large as the payload of an event may be. */
-const bodyLimitBytes = 1024 * 1024;
 
 export function addHookRoute(http: HttpServer, receiver: Receiver): void {
   http.route({
@@ -19,7 +17,7 @@ export function addHookRoute(http: HttpServer, receiver: Receiver): void {
     params: contract.hookReference,
     query: contract.hookQuery,
     rawBody: true,
-    bodyLimitBytes,
+    bodyLimitBytes: maxPayloadBytes,
     public: true,
     responses: {
       202: contract.calledResponse,

@@ -1,5 +1,6 @@
 /** Secrets of webhooks: what one looks like, how one is made, and as what it is kept. */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { sha256 } from "../../../foundation/digest.ts";
 import type { Verification } from "../model.ts";
 
 const standardPrefix = "whsec_";
@@ -40,5 +41,5 @@ export function keptSecret(verification: Verification, secret: string): string {
 }
 
 export function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
+  return sha256(token);
 }
